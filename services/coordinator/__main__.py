@@ -1,0 +1,131 @@
+"""The coordinator: the database, the state of every run, and the REST API."""
+
+import argparse
+import asyncio
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI
+from fastapi.staticfiles import StaticFiles
+
+from services.coordinator.advance import Advance
+from services.coordinator.consumer import Consumer
+from services.coordinator.door import Door
+from services.coordinator.leases import Ticks
+from services.coordinator.outbox import Relay
+from services.coordinator.presence import Presence
+from services.coordinator.problems import answer_errors
+from services.coordinator.purge import Purger
+from services.coordinator.routes import api, probes
+from services.coordinator.settings import CoordinatorSettings
+from services.coordinator.store.database import Database, DatabaseInUse, Unavailable
+from shared.artifacts import Folder
+from shared.bus import Bus
+from shared.logs import configure_logs, get_logger
+from shared.settings import SettingsError, check_bind, load
+
+log = get_logger(__name__)
+
+
+def make_app(settings: CoordinatorSettings, database: Database) -> FastAPI:
+    """The whole coordinator as an ASGI app; its parts run from start-up to shut-down."""
+    presence = Presence()
+    artifacts = Folder(settings.artifacts_folder)
+    parts: dict[str, Relay | Purger | Consumer] = {}
+
+    def wake_relay() -> None:
+        if isinstance(relay := parts.get("relay"), Relay):
+            relay.wake()
+
+    def wake_purger() -> None:
+        if isinstance(purger := parts.get("purger"), Purger):
+            purger.wake()
+
+    def ready() -> str | None:
+        consumer = parts.get("consumer")
+        return None if isinstance(consumer, Consumer) and consumer.connected else "not connected to RabbitMQ"
+
+    advance = Advance(database, settings.window, wake_relay)
+
+    @asynccontextmanager
+    async def running(_: FastAPI) -> AsyncIterator[None]:
+        async with Bus(settings.amqp_url, "coordinator") as bus:
+            ticks = Ticks(bus, advance, presence, settings)
+            relay = parts["relay"] = Relay(database, bus)
+            purger = parts["purger"] = Purger(database, bus)
+            consumer = parts["consumer"] = Consumer(bus, advance, presence, ticks.restart)
+            loops = [relay.run, purger.run, ticks.run, consumer.results, consumer.questions, consumer.presence]
+            tasks = [asyncio.create_task(_guarded(loop.__qualname__, loop)) for loop in loops]
+            try:
+                yield
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+
+    app = FastAPI(title="VideoGen Studio", version=version("videogen-studio"), lifespan=running)
+    answer_errors(app)
+    app.include_router(api(advance, presence, settings, artifacts, wake_purger))
+    app.include_router(probes(ready))
+    page = Path(settings.page_folder)
+    if page.is_dir():
+        app.mount("/", StaticFiles(directory=page, html=True))
+    app.add_middleware(Door, settings=settings)
+    return app
+
+
+async def _guarded(name: str, loop: object) -> None:
+    """A part that ends by a mistake of ours ends the process: the supervisor starts a sound one."""
+    try:
+        await loop()  # type: ignore[operator]
+    except asyncio.CancelledError:
+        raise
+    except BaseException:
+        log.exception("part_failed", part=name)
+        signal.raise_signal(signal.SIGTERM)
+        raise
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m services.coordinator",
+        description=__doc__,
+        epilog="Settings are environment variables: "
+        + ", ".join(name.upper() for name in CoordinatorSettings.model_fields),
+    )
+    parser.parse_args()
+    try:
+        settings = load(CoordinatorSettings)
+        configure_logs("coordinator", settings.log_level)
+        check_bind("COORDINATOR_HOST", settings.coordinator_host, settings)
+        database = Database(settings.database_url)
+        database.open()
+    except (SettingsError, DatabaseInUse, ValueError) as error:
+        print(f"coordinator: {error}", file=sys.stderr)
+        return 2
+    except Unavailable as error:
+        print(f"coordinator: the database does not answer: {error}", file=sys.stderr)
+        return 3
+    config = uvicorn.Config(
+        make_app(settings, database),
+        host=settings.coordinator_host,
+        port=settings.coordinator_port,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=5,
+        server_header=False,
+    )
+    try:
+        uvicorn.Server(config).run()
+    finally:
+        database.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,99 @@
+"""What every request passes before it reaches a route: host, origin, token, size."""
+
+from http.cookies import CookieError, SimpleCookie
+from urllib.parse import urlsplit
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from services.coordinator.problems import problem_response
+from services.coordinator.settings import CoordinatorSettings
+from shared.token import COOKIE, is_authorized
+
+#: Open without a token: they reveal nothing, and the login page must load.
+OPEN_PATHS = ("/healthz", "/readyz", "/api/v1/login")
+
+
+class Door:
+    """An ASGI middleware. Refusals are problem documents like every other error."""
+
+    def __init__(self, app: ASGIApp, settings: CoordinatorSettings) -> None:
+        self._app = app
+        self._settings = settings
+        self._hosts = {host.strip().lower() for host in settings.allowed_hosts.split(",") if host.strip()}
+        self._origins = {origin.strip() for origin in settings.allowed_origins.split(",") if origin.strip()}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        refusal = self._refuse(scope["method"], scope["path"], headers)
+        if refusal:
+            await problem_response(*refusal)(scope, receive, send)
+            return
+        if "transfer-encoding" in headers:
+            body = await self._read(receive)
+            if body is None:
+                await problem_response(413, self._too_large())(scope, receive, send)
+                return
+            receive = _replay(body, receive)
+        await self._app(scope, receive, send)
+
+    def _refuse(self, method: str, path: str, headers: dict[str, str]) -> tuple[int, str] | None:
+        host = headers.get("host", "")
+        if "*" not in self._hosts and _name(host) not in self._hosts:
+            # Otherwise any web page could reach us under a name of its own (DNS rebinding).
+            return 400, f"This service is not reached as {host[:100]!r}; name it in ALLOWED_HOSTS."
+        origin = headers.get("origin")
+        if origin and method not in ("GET", "HEAD") and urlsplit(origin).netloc != host and origin not in self._origins:
+            return 403, f"Requests from the page {origin[:100]!r} are not accepted; name it in ALLOWED_ORIGINS."
+        guarded = path.startswith("/api/") or path in ("/metrics", "/docs", "/openapi.json")
+        if guarded and path not in OPEN_PATHS:
+            cookie = _cookie(headers.get("cookie", ""))
+            if not is_authorized(self._settings.token, authorization=headers.get("authorization"), cookie=cookie):
+                return 401, "Log in, or send the header `Authorization: Bearer` with the API_TOKEN of this service."
+        length = headers.get("content-length", "0")
+        if not length.isdecimal() or int(length) > self._settings.max_body_bytes:
+            return 413, self._too_large()
+        return None
+
+    async def _read(self, receive: Receive) -> bytes | None:
+        """A body that does not tell its length, or None when it is too long."""
+        body = b""
+        while True:
+            message = await receive()
+            body += bytes(message.get("body", b""))
+            if len(body) > self._settings.max_body_bytes:
+                return None
+            if not message.get("more_body"):
+                return body
+
+    def _too_large(self) -> str:
+        return f"The request is larger than {self._settings.max_body_bytes:,} bytes."
+
+
+def _name(host: str) -> str:
+    if host.startswith("["):
+        return host[: host.find("]") + 1].lower()
+    return host.partition(":")[0].lower()
+
+
+def _cookie(header: str) -> str | None:
+    try:
+        morsel = SimpleCookie(header).get(COOKIE)
+    except CookieError:
+        return None
+    return morsel.value if morsel else None
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    replayed = False
+
+    async def replaying() -> Message:
+        nonlocal replayed
+        if replayed:
+            return await receive()
+        replayed = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replaying

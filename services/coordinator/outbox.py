@@ -1,0 +1,118 @@
+"""The relay: what was decided goes to the broker, is confirmed, and only then forgotten."""
+
+import asyncio
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from prometheus_client import Counter, Gauge
+from pydantic import Field, TypeAdapter, ValidationError
+
+from services.coordinator.store import outbox
+from services.coordinator.store.database import Database, Duty, Unavailable
+from shared.bus import Bus, BusUnavailable, Unroutable
+from shared.contracts.commands import GenerateImage, GenerateVideo, Stop
+from shared.contracts.events import RunChanged, SceneChanged, StoryboardChanged
+from shared.logs import get_logger
+
+BATCH = 100
+POLL_S = 0.5
+
+log = get_logger(__name__)
+age_gauge = Gauge("videogen_outbox_age_seconds", "Age of the oldest message not yet confirmed")
+length_gauge = Gauge("videogen_outbox_messages", "Messages not yet confirmed")
+published_total = Counter("videogen_outbox_published", "Messages confirmed by the broker", ["kind"])
+
+Outgoing = Annotated[
+    GenerateImage | GenerateVideo | Stop | SceneChanged | RunChanged | StoryboardChanged, Field(discriminator="type")
+]
+_OUTGOING: TypeAdapter[Any] = TypeAdapter(Outgoing)
+
+
+class Relay:
+    """One of all coordinators publishes; `wake` spares it the wait for its next look."""
+
+    def __init__(self, database: Database, bus: Bus) -> None:
+        self._database = database
+        self._bus = bus
+        self._wake = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+
+    def wake(self) -> None:
+        """From any thread."""
+        with suppress(RuntimeError):  # The loop has ended: nothing is lost, it is read after the next start.
+            self._loop.call_soon_threadsafe(self._wake.set)
+
+    async def run(self) -> None:
+        """Relay for ever; hold the duty as long as the database lets us."""
+        while True:
+            try:
+                duty = await asyncio.to_thread(self._database.take_duty, "relay")
+                if duty is None:
+                    await asyncio.sleep(POLL_S)
+                    continue
+                try:
+                    await self._relay(duty)
+                finally:
+                    await asyncio.to_thread(duty.release)
+            except Unavailable as error:
+                log.error("relay_lost_database", error=str(error))
+                await asyncio.sleep(1)
+
+    async def _relay(self, duty: Duty) -> None:
+        delay = 0.1
+        done: list[int] = []
+        while True:
+            self._wake.clear()
+            rows = await asyncio.to_thread(self._turn, duty, done)
+            done = []
+            if not rows:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(POLL_S):
+                        await self._wake.wait()
+                continue
+            outcomes = await asyncio.gather(*(self._publish(row) for row in rows))
+            done = [row.id for row, outcome in zip(rows, outcomes, strict=True) if outcome is None]
+            unroutable = [row.id for row, outcome in zip(rows, outcomes, strict=True) if outcome == "unroutable"]
+            if unroutable:
+                await asyncio.to_thread(self._note_failed, duty, unroutable)
+            if len(done) < len(rows):
+                await asyncio.to_thread(self._turn, duty, done, 0)
+                done = []
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, 2)
+            else:
+                delay = 0.1
+
+    def _turn(self, duty: Duty, done: list[int], limit: int = BATCH) -> Any:
+        """Forget what was confirmed and read what is next, in one transaction."""
+        with duty.write() as connection:
+            outbox.confirmed(connection, done)
+            rows = outbox.oldest(connection, limit) if limit else []
+        length_gauge.set(len(rows))
+        age_gauge.set(max(((datetime.now(UTC) - row.created_at).total_seconds() for row in rows), default=0))
+        return rows
+
+    def _note_failed(self, duty: Duty, ids: list[int]) -> None:
+        with duty.write() as connection:
+            outbox.failed(connection, ids)
+
+    async def _publish(self, row: Any) -> str | None:
+        """None once it is dealt with."""
+        try:
+            message = _OUTGOING.validate_json(row.payload)
+        except ValidationError as error:
+            # Written by another version of this program. Kept from blocking the rest, and from being silent.
+            log.error("outbox_row_unreadable", kind=row.kind, payload=row.payload[:500], error=str(error)[:500])
+            published_total.labels("unreadable").inc()
+            return None
+        try:
+            await self._bus.publish(message)
+        except Unroutable:
+            log.warning("outbox_unroutable", kind=row.kind, failures=row.failures)
+            return "unroutable"
+        except BusUnavailable as error:
+            log.warning("outbox_waits_for_broker", error=str(error))
+            return "unavailable"
+        published_total.labels(row.kind).inc()
+        return None

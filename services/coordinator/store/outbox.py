@@ -1,0 +1,73 @@
+"""Messages that were decided but not yet confirmed by the broker, in the order of the decisions."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from services.coordinator.store.schema import outbox
+from shared.contracts.commands import GenerateImage, GenerateVideo, Message
+
+_ADD = sa.insert(outbox)
+
+
+def add(connection: Connection, messages: Sequence[Message], now: datetime) -> None:
+    """Leave with the commit of this transaction, or not at all."""
+    rows = []
+    for message in messages:
+        job = message if isinstance(message, GenerateImage | GenerateVideo) else None
+        rows.append(
+            {
+                "kind": getattr(message, "type", ""),
+                "scene_id": job and job.scene_id,
+                "run_id": job and job.run_id,
+                "payload": message.model_dump_json(),
+                "failures": 0,
+                "created_at": now,
+            }
+        )
+    if rows:
+        connection.execute(_ADD, rows)
+
+
+# Rows the broker has no queue for go behind the others: one bad row never blocks the rest.
+_NEXT = sa.select(outbox).order_by(outbox.c.failures, outbox.c.id).limit(sa.bindparam("count", type_=sa.Integer))
+
+
+def oldest(connection: Connection, limit: int) -> Sequence[sa.Row[Any]]:
+    """What was not confirmed yet, whatever its id: ids can commit out of order."""
+    return connection.execute(_NEXT, {"count": limit}).all()
+
+
+_DELETE = sa.delete(outbox).where(outbox.c.id == sa.bindparam("row_id"))
+
+
+def confirmed(connection: Connection, ids: Sequence[int]) -> None:
+    if ids:
+        connection.execute(_DELETE, [{"row_id": row_id} for row_id in ids])
+
+
+def failed(connection: Connection, ids: Sequence[int]) -> None:
+    connection.execute(sa.update(outbox).where(outbox.c.id.in_(ids)).values(failures=outbox.c.failures + 1))
+
+
+def drop_jobs(connection: Connection, scene_ids: Sequence[UUID]) -> None:
+    """These jobs are not wanted any more and have not left yet."""
+    connection.execute(
+        sa.delete(outbox).where(outbox.c.scene_id == sa.bindparam("of_scene")),
+        [{"of_scene": scene_id} for scene_id in scene_ids],
+    )
+
+
+def scenes_with_jobs(connection: Connection) -> set[UUID]:
+    query = sa.select(outbox.c.scene_id).where(outbox.c.scene_id.is_not(None))
+    return set(connection.execute(query).scalars())
+
+
+def backlog(connection: Connection) -> tuple[int, datetime | None]:
+    """How many messages wait, and since when the oldest does."""
+    row = connection.execute(sa.select(sa.func.count(), sa.func.min(outbox.c.created_at))).one()
+    return row[0], row[1]

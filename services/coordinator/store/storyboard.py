@@ -1,0 +1,327 @@
+"""Rows of projects, sentences and takes."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from services.coordinator.store.scenes import to_scene
+from services.coordinator.store.schema import project, scene, sentence, take
+from shared.contracts.claims import SceneInput
+from shared.contracts.project import Project, Sentence, Size, Take
+from shared.contracts.scene import Artifact, Scene, Stage
+
+_image, _video = take.alias("image"), take.alias("video")
+_ARTIFACT = ("key", "media_type", "size", "width", "height", "seconds")
+
+
+def fingerprint(stage: Stage, given: SceneInput, source: Artifact | None) -> str:
+    """What a take was made from: another fingerprint today means that the take is stale.
+
+    The title is printed on some images but is no reason to make them anew.
+    """
+    parts = [stage, given.text, given.prompt, given.style, str(given.seed), given.size.model_dump_json()]
+    if stage is Stage.VIDEO:
+        parts.append(source.key if source else "")
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def to_project(row: Any) -> Project:
+    return Project(
+        id=row.id,
+        title=row.title,
+        style=row.style,
+        size=Size(width=row.width, height=row.height, seconds=row.seconds, fps=row.fps),
+        seq=row.seq,
+        created_at=row.created_at,
+        deleted_at=row.deleted_at,
+    )
+
+
+def insert_project(connection: Connection, project_id: UUID, title: str, style: str, size: Size, now: datetime) -> None:
+    connection.execute(
+        sa.insert(project).values(id=project_id, title=title, style=style, **size.model_dump(), seq=1, created_at=now)
+    )
+
+
+def set_project(connection: Connection, project_id: UUID, **values: Any) -> None:
+    connection.execute(sa.update(project).where(project.c.id == project_id).values(**values))
+
+
+_SET_SEQ = sa.update(project).where(project.c.id == sa.bindparam("of")).values(seq=sa.bindparam("to"))
+
+
+def set_seq(connection: Connection, project_id: UUID, seq: int) -> None:
+    connection.execute(_SET_SEQ, {"of": project_id, "to": seq})
+
+
+def find_project(connection: Connection, project_id: UUID) -> sa.Row[Any] | None:
+    return connection.execute(sa.select(project).where(project.c.id == project_id)).one_or_none()
+
+
+def list_projects(connection: Connection, limit: int, offset: int) -> Sequence[sa.Row[Any]]:
+    """Projects that are not deleted with how much of each is made, newest first."""
+    page = (
+        sa.select(project)
+        .where(project.c.deleted_at.is_(None))
+        .order_by(project.c.created_at.desc(), project.c.id)
+        .limit(limit)
+        .offset(offset)
+        .subquery()
+    )
+    alive = sa.and_(sentence.c.project_id == page.c.id, sentence.c.deleted_at.is_(None))
+    totals = sa.select(
+        page,
+        sa.func.count(sentence.c.id).label("sentences"),
+        sa.func.count(sentence.c.image_take_id).label("images"),
+        sa.func.count(sentence.c.video_take_id).label("videos"),
+    ).select_from(page.outerjoin(sentence, alive))
+    return connection.execute(totals.group_by(*page.c).order_by(page.c.created_at.desc(), page.c.id)).all()
+
+
+def count_projects(connection: Connection) -> int:
+    query = sa.select(sa.func.count()).select_from(project).where(project.c.deleted_at.is_(None))
+    return connection.execute(query).scalar_one()
+
+
+def posters(connection: Connection, project_ids: Sequence[UUID]) -> dict[UUID, Artifact]:
+    """The image of the first sentence that has one."""
+    having = sa.and_(
+        sentence.c.project_id.in_(project_ids), sentence.c.deleted_at.is_(None), sentence.c.image_take_id.is_not(None)
+    )
+    first = (
+        sa.select(sentence.c.project_id, sa.func.min(sentence.c.position).label("position"))
+        .where(having)
+        .group_by(sentence.c.project_id)
+        .subquery()
+    )
+    query = (
+        sa.select(take)
+        .join(sentence, sentence.c.image_take_id == take.c.id)
+        .join(first, sa.and_(first.c.project_id == sentence.c.project_id, first.c.position == sentence.c.position))
+    )
+    return {row.project_id: _artifact(row) for row in connection.execute(query)}
+
+
+_TAKES = sa.select(
+    take.c.sentence_id,
+    sa.func.sum(sa.case((take.c.stage == Stage.IMAGE.value, 1), else_=0)).label("images"),
+    sa.func.sum(sa.case((take.c.stage == Stage.VIDEO.value, 1), else_=0)).label("videos"),
+)
+_SENTENCE_COLUMNS = [c for c in sentence.c if c.name not in ("image_take_id", "video_take_id", "deleted_at")]
+_SENTENCES = (
+    sa.select(
+        *_SENTENCE_COLUMNS,
+        *(alias.c[name].label(f"{alias.name}_{name}") for alias in (_image, _video) for name in _ARTIFACT),
+    )
+    .select_from(
+        sentence.outerjoin(_image, sentence.c.image_take_id == _image.c.id).outerjoin(
+            _video, sentence.c.video_take_id == _video.c.id
+        )
+    )
+    .where(sentence.c.deleted_at.is_(None))
+    .order_by(sentence.c.position)
+)
+
+
+def sentences(connection: Connection, project_id: UUID, ids: Iterable[UUID] | None = None) -> list[Sentence]:
+    """Sentences that are not deleted in story order, all or those named."""
+    query, takes = _SENTENCES, _TAKES
+    if ids is None:
+        query = query.where(sentence.c.project_id == project_id)
+        takes = takes.where(take.c.project_id == project_id)
+    else:
+        wanted = list(ids)
+        query = query.where(sentence.c.id.in_(wanted), sentence.c.project_id == project_id)
+        takes = takes.where(take.c.sentence_id.in_(wanted))
+    counts = {row.sentence_id: row for row in connection.execute(takes.group_by(take.c.sentence_id))}
+    found = []
+    for row in connection.execute(query):
+        values = row._mapping
+        counted = counts.get(row.id)
+        found.append(
+            Sentence.model_construct(
+                id=row.id,
+                position=row.position,
+                text=row.text,
+                prompt=row.prompt,
+                seed=row.seed,
+                image=_joined(values, "image"),
+                video=_joined(values, "video"),
+                image_stale=row.image_stale,
+                video_stale=row.video_stale,
+                image_takes=int(counted.images) if counted else 0,
+                video_takes=int(counted.videos) if counted else 0,
+                version=row.version,
+            )
+        )
+    return found
+
+
+def _joined(values: Any, prefix: str) -> Artifact | None:
+    if values[f"{prefix}_key"] is None:
+        return None
+    return Artifact.model_construct(**{name: values[f"{prefix}_{name}"] for name in _ARTIFACT})
+
+
+def _artifact(row: Any) -> Artifact:
+    return Artifact.model_construct(**{name: row._mapping[name] for name in _ARTIFACT})
+
+
+def latest_scenes(connection: Connection, project_id: UUID) -> list[Scene]:
+    """The latest scene of every sentence that ever had one, in story order."""
+    shown = [c for c in scene.c if c.name not in ("beat", "contested", "queued_at_us", "input")]
+    query = (
+        sa.select(*shown)
+        .join(sentence, sentence.c.scene_id == scene.c.id)
+        .where(sentence.c.project_id == project_id, sentence.c.deleted_at.is_(None))
+        .order_by(sentence.c.position)
+    )
+    return [to_scene(row) for row in connection.execute(query)]
+
+
+def point_at_scenes(connection: Connection, scenes: Sequence[Scene]) -> None:
+    """These are now the latest scenes of their sentences."""
+    connection.execute(
+        sa.update(sentence)
+        .where(sentence.c.id == sa.bindparam("of_sentence"))
+        .values(scene_id=sa.bindparam("latest"), version=sentence.c.version + 1),
+        [{"of_sentence": new.sentence_id, "latest": new.id} for new in scenes],
+    )
+
+
+def insert_sentences(connection: Connection, project_id: UUID, rows: Sequence[dict[str, Any]]) -> None:
+    """Rows with `id`, `position`, `text`, `prompt`, `seed`."""
+    if rows:
+        fresh = {"project_id": project_id, "image_stale": False, "video_stale": False, "version": 1}
+        connection.execute(sa.insert(sentence), [row | fresh for row in rows])
+
+
+def find_sentence(
+    connection: Connection, project_id: UUID, sentence_id: UUID, *, deleted: bool = False
+) -> sa.Row[Any] | None:
+    query = sa.select(sentence).where(sentence.c.id == sentence_id, sentence.c.project_id == project_id)
+    return connection.execute(
+        query.where(sentence.c.deleted_at.is_not(None) if deleted else sentence.c.deleted_at.is_(None))
+    ).one_or_none()
+
+
+def count_sentences(connection: Connection, project_id: UUID) -> int:
+    query = sa.select(sa.func.count()).where(sentence.c.project_id == project_id, sentence.c.deleted_at.is_(None))
+    return connection.execute(query).scalar_one()
+
+
+def set_sentence(connection: Connection, sentence_id: UUID, **values: Any) -> None:
+    connection.execute(
+        sa.update(sentence).where(sentence.c.id == sentence_id).values(version=sentence.c.version + 1, **values)
+    )
+
+
+def shift_positions(connection: Connection, project_id: UUID, *, start: int, by: int) -> None:
+    """Make or close a gap at `start`."""
+    connection.execute(
+        sa.update(sentence)
+        .where(sentence.c.project_id == project_id, sentence.c.position >= start, sentence.c.deleted_at.is_(None))
+        .values(position=sentence.c.position + by, version=sentence.c.version + 1)
+    )
+
+
+def reorder(connection: Connection, ids: Sequence[UUID]) -> None:
+    connection.execute(
+        sa.update(sentence)
+        .where(sentence.c.id == sa.bindparam("of_sentence"))
+        .values(position=sa.bindparam("place"), version=sentence.c.version + 1),
+        [{"of_sentence": sentence_id, "place": place} for place, sentence_id in enumerate(ids, 1)],
+    )
+
+
+def given_for(head: Project, text: str, prompt: str | None, seed: int) -> SceneInput:
+    """What a sentence would be made from today."""
+    return SceneInput(title=head.title, text=text, prompt=prompt or text, style=head.style, seed=seed, size=head.size)
+
+
+def add_take(
+    connection: Connection, owner: Scene, stage: Stage, artifact: Artifact, made_from: str, now: datetime
+) -> UUID | None:
+    """Keep a file as a take; None where it is kept already, since a result can be told twice."""
+    known = connection.execute(sa.select(take.c.id).where(take.c.key == artifact.key)).scalar_one_or_none()
+    if known is not None:
+        return None
+    take_id = uuid4()
+    connection.execute(
+        sa.insert(take).values(
+            id=take_id,
+            project_id=owner.project_id,
+            sentence_id=owner.sentence_id,
+            scene_id=owner.id,
+            stage=stage.value,
+            made_from=made_from,
+            created_at=now,
+            **artifact.model_dump(),
+        )
+    )
+    return take_id
+
+
+def takes_of(connection: Connection, sentence_id: UUID) -> Sequence[sa.Row[Any]]:
+    """Oldest first."""
+    return connection.execute(
+        sa.select(take).where(take.c.sentence_id == sentence_id).order_by(take.c.created_at, take.c.id)
+    ).all()
+
+
+def to_take(row: Any, *, selected: bool, stale: bool) -> Take:
+    return Take(
+        id=row.id,
+        stage=Stage(row.stage),
+        artifact=_artifact(row),
+        selected=selected,
+        stale=stale,
+        created_at=row.created_at,
+    )
+
+
+def refresh_stale(connection: Connection, head: Project, sentence_ids: Iterable[UUID] | None = None) -> None:
+    """Compare what the selected takes were made from with what they would be made from today."""
+    query = sa.select(
+        sentence.c.id,
+        sentence.c.text,
+        sentence.c.prompt,
+        sentence.c.seed,
+        sentence.c.image_stale,
+        sentence.c.video_stale,
+        _image.c.made_from.label("image_made_from"),
+        _video.c.made_from.label("video_made_from"),
+        *(_image.c[name].label(f"image_{name}") for name in _ARTIFACT),
+    ).select_from(
+        sentence.outerjoin(_image, sentence.c.image_take_id == _image.c.id).outerjoin(
+            _video, sentence.c.video_take_id == _video.c.id
+        )
+    )
+    if sentence_ids is None:
+        query = query.where(sentence.c.project_id == head.id)
+    else:
+        query = query.where(sentence.c.id.in_(list(sentence_ids)))
+    changed = []
+    for row in connection.execute(query):
+        given = given_for(head, row.text, row.prompt, row.seed)
+        image = _joined(row._mapping, "image")
+        image_stale = bool(row.image_made_from) and row.image_made_from != fingerprint(Stage.IMAGE, given, None)
+        video_stale = bool(row.video_made_from) and row.video_made_from != fingerprint(Stage.VIDEO, given, image)
+        if (image_stale, video_stale) != (row.image_stale, row.video_stale):
+            changed.append({"of_sentence": row.id, "image_is": image_stale, "video_is": video_stale})
+    if changed:
+        connection.execute(
+            sa.update(sentence)
+            .where(sentence.c.id == sa.bindparam("of_sentence"))
+            .values(
+                image_stale=sa.bindparam("image_is"),
+                video_stale=sa.bindparam("video_is"),
+                version=sentence.c.version + 1,
+            ),
+            changed,
+        )

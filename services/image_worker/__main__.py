@@ -1,0 +1,48 @@
+"""The image worker: takes jobs from the image queue and runs its generator, one at a time."""
+
+import argparse
+import sys
+
+from services.image_worker.settings import ImageWorkerSettings
+from shared.contracts.scene import Stage
+from shared.generator import Generator, load_generator
+from shared.logs import configure_logs
+from shared.settings import SettingsError, load
+from shared.worker import run_worker
+
+
+def make_generator(backend: str) -> Generator:
+    """The generator that BACKEND names. Raises `SettingsError`."""
+    if backend == "animatic":
+        from services.image_worker.animatic import Animatic
+
+        return Animatic()
+    return load_generator(backend)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m services.image_worker",
+        description=__doc__,
+        epilog="Settings are environment variables: "
+        + ", ".join(name.upper() for name in ImageWorkerSettings.model_fields),
+    )
+    parser.parse_args()
+    try:
+        settings = load(ImageWorkerSettings)
+        configure_logs("image-worker", settings.log_level)
+        run_worker(
+            Stage.IMAGE,
+            settings,
+            settings.image_worker_host,
+            settings.image_worker_port,
+            lambda: make_generator(settings.backend),
+        )
+    except SettingsError as error:
+        print(f"image-worker: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

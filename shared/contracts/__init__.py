@@ -1,0 +1,1 @@
+"""The words the services share: pydantic models and nothing that does anything."""

@@ -1,0 +1,467 @@
+"""The loop around a generator: take, claim, generate, store, report, acknowledge.
+
+One job at a time. The event loop stays free while the generator works in its thread, so heartbeats,
+renewals and stops go on. Nothing is lost whenever this process dies: the message is acknowledged only
+after the broker has confirmed the result.
+"""
+
+import asyncio
+import fcntl
+import os
+import signal
+import socket
+import tempfile
+import time
+import traceback
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, TextIO
+from uuid import UUID, uuid4
+
+import structlog
+from prometheus_client import Counter, Gauge, Histogram
+from pydantic import Field, TypeAdapter
+
+from shared.artifacts import ENDINGS, ArtifactMissing, Folder
+from shared.bus import Bus, BusUnavailable, Delivery, Inbox, Unroutable
+from shared.contracts.claims import Claim, Granted, Refused, Renew, Renewed
+from shared.contracts.commands import (
+    GENERATE,
+    GenerateImage,
+    GenerateVideo,
+    Message,
+    Stop,
+)
+from shared.contracts.events import (
+    ImageCompleted,
+    JobFailed,
+    JobReleased,
+    JobStopped,
+    SceneProgressed,
+    VideoCompleted,
+    WorkerSeen,
+    WorkerState,
+)
+from shared.contracts.scene import Artifact, Failure, Stage
+from shared.contracts.topology import JOB_QUEUES, OWN_CONTROL
+from shared.generator import GenerationFailed, Generator, Job, Rendered, Stopped
+from shared.health import serve_health
+from shared.logs import get_logger
+from shared.settings import ServiceSettings, check_bind
+
+PROGRESS_S = 0.25
+REMEMBERED_STOPS = 1000
+SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800)
+
+log = get_logger(__name__)
+generation_seconds = Histogram("videogen_generation_seconds", "Time in the generator", ["stage"], buckets=SECONDS)
+handover_seconds = Histogram(
+    "videogen_handover_seconds", "End of one generation to the start of the next", ["stage"], buckets=SECONDS
+)
+jobs_total = Counter("videogen_jobs", "Jobs by how they ended", ["stage", "outcome"])
+busy_gauge = Gauge("videogen_worker_busy", "1 while a job runs", ["stage"])
+
+Command = GenerateImage | GenerateVideo
+OwnMessage = Annotated[Stop | Granted | Refused | Renewed, Field(discriminator="type")]
+
+
+class WorkerSettings(ServiceSettings):
+    """What a worker is told, beside what every service is told."""
+
+    backend: str = "animatic"  #: animatic, diffusers, or module:Class of a generator of your own
+    worker_name: str = ""  #: the same after a restart; default: stage and host
+    renew_s: Annotated[float, Field(gt=0, le=60)] = 5  #: between renewals of a lease
+    claim_timeout_s: Annotated[float, Field(gt=0, le=60)] = 5  #: until a claim is asked again
+    storage_patience_s: Annotated[float, Field(ge=0)] = 600  #: for a full disk to be emptied
+
+
+@dataclass(slots=True)
+class _Running:
+    """The job in hand."""
+
+    command: Command
+    granted: Granted | None = None
+    cancel: bool = False  #: the generator is to stop
+    fraction: float = 0.0
+    stepped: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Worker:
+    """One worker process: a generator, one job queue, one job at a time."""
+
+    def __init__(self, stage: Stage, generator: Generator, settings: WorkerSettings, name: str) -> None:
+        self._stage = stage
+        self._generator = generator
+        self._settings = settings
+        self._name = name
+        self._session = uuid4()
+        self._artifacts = Folder(settings.artifacts_folder)
+        self._bus = Bus(settings.amqp_url, name)
+        self._inbox = Inbox(self._bus, OWN_CONTROL, TypeAdapter(OwnMessage), self._on_control)
+        self._stops: OrderedDict[UUID, None] = OrderedDict()  #: ids of runs and scenes told to stop
+        self._running: _Running | None = None
+        self._waiting_for = ""  #: what holds the job in hand up, for the creator
+        self._leaving = asyncio.Event()
+        self._changed = asyncio.Event()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="generator")
+        self._ended_at: float | None = None
+
+    async def run(self) -> None:
+        """Work until SIGTERM or SIGINT; then give the job in hand back and return."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.leave)
+        async with self._bus:
+            side = [asyncio.create_task(self._inbox.run()), asyncio.create_task(self._tell_presence())]
+            work = asyncio.create_task(self._work())
+            leaving = asyncio.create_task(self._leaving.wait())
+            try:
+                await asyncio.wait({work, leaving, *side}, return_when=asyncio.FIRST_COMPLETED)
+                for ended in (work, *side):
+                    if ended.done():
+                        ended.result()
+                if self._running is None:
+                    work.cancel()
+                done, _ = await asyncio.wait({work}, timeout=self._settings.stop_s)
+                if not done and self._running:
+                    # The generator does not listen. Somebody else can have the job; this process must end.
+                    await self._give_back(self._running.command)
+                with suppress(BusUnavailable, Unroutable):
+                    await self._bus.publish(self._seen(WorkerState.GONE), confirm=False)
+            finally:
+                for task in (work, leaving, *side):
+                    task.cancel()
+                await asyncio.gather(work, leaving, *side, return_exceptions=True)
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def leave(self) -> None:
+        """Begin to stop: the running generator is told, the next job is not taken."""
+        log.info("leaving", worker=self._name)
+        self._leaving.set()
+        if self._running:
+            self._running.cancel = True
+
+    @property
+    def connected(self) -> bool:
+        return self._inbox.connected
+
+    async def _work(self) -> None:
+        queue = JOB_QUEUES[self._stage]
+        adapter: TypeAdapter[Command] = TypeAdapter(GENERATE[self._stage])
+        async with aclosing(self._bus.deliveries(queue, adapter, prefetch=1)) as deliveries:
+            async for delivery in deliveries:
+                self._running = _Running(delivery.message)
+                try:
+                    await self._handle(delivery, self._running)
+                finally:
+                    self._running = None
+                    self._changed.set()
+                if self._leaving.is_set():
+                    return
+
+    async def _handle(self, delivery: Delivery[Command], running: _Running) -> None:
+        command = delivery.message
+        structlog.contextvars.bind_contextvars(
+            run_id=str(command.run_id), scene_id=str(command.scene_id), attempt=command.attempt
+        )
+        try:
+            answer = await self._claim(command)
+            if answer is None:
+                return  # Leaving. Unacknowledged, the message goes to another worker.
+            if isinstance(answer, Refused):
+                log.info("claim_refused", reason=answer.reason)
+                jobs_total.labels(self._stage, "refused").inc()
+            else:
+                running.granted = answer
+                self._changed.set()
+                await self._report(await self._make(running))
+            await delivery.ack()
+        finally:
+            structlog.contextvars.unbind_contextvars("run_id", "scene_id", "attempt")
+
+    async def _claim(self, command: Command) -> Granted | Refused | None:
+        """Ask until there is an answer; None when this worker leaves first."""
+        claim = Claim(
+            **command.model_dump(include={"project_id", "run_id", "scene_id", "attempt"}),
+            stage=self._stage,
+            worker=self._name,
+            session=self._session,
+        )
+        while not self._leaving.is_set():
+            try:
+                answer: Granted | Refused = await self._inbox.ask(claim, timeout_s=self._settings.claim_timeout_s)
+            except BusUnavailable as error:
+                log.warning("claim_unanswered", error=str(error))
+                await self._pause(0.5)
+            else:
+                return answer
+        return None
+
+    async def _make(self, running: _Running) -> Message:
+        """Run the generator and store what it made; whatever happens becomes a message."""
+        command, granted = running.command, running.granted
+        assert granted is not None  # noqa: S101
+        scene = command.model_dump(include={"project_id", "run_id", "scene_id", "attempt"})
+        started = time.monotonic()
+        side = [asyncio.create_task(self._renew(running)), asyncio.create_task(self._tell_progress(running))]
+        try:
+            if command.run_id in self._stops or command.scene_id in self._stops:
+                raise Stopped
+            rendered = await self._generate(running, granted)
+            artifact = await self._store(running, rendered)
+        except Stopped:
+            outcome = "released" if self._leaving.is_set() else "stopped"
+            jobs_total.labels(self._stage, outcome).inc()
+            log.info("job_" + outcome)
+            kind = JobReleased if self._leaving.is_set() else JobStopped
+            return kind(**scene, stage=self._stage)
+        except Exception as error:
+            took_s = time.monotonic() - started
+            failure, retryable = _describe(error)
+            jobs_total.labels(self._stage, "failed").inc()
+            log.warning("job_failed", cause=failure.cause, retryable=retryable, error=failure.message)
+            return JobFailed(**scene, stage=self._stage, failure=failure, retryable=retryable, took_s=took_s)
+        finally:
+            for task in side:
+                task.cancel()
+            await asyncio.gather(*side, return_exceptions=True)
+        took_s = time.monotonic() - started
+        jobs_total.labels(self._stage, "completed").inc()
+        log.info("job_completed", key=artifact.key, took_s=round(took_s, 3))
+        if self._stage is Stage.IMAGE:
+            return ImageCompleted(**scene, artifact=artifact, took_s=took_s)
+        return VideoCompleted(**scene, artifact=artifact, took_s=took_s)
+
+    async def _generate(self, running: _Running, granted: Granted) -> Rendered:
+        loop = asyncio.get_running_loop()
+        job = await self._job(running.command, granted)
+
+        def on_step(fraction: float) -> None:
+            running.fraction = min(max(fraction, 0.0), 1.0)
+            loop.call_soon_threadsafe(running.stepped.set)
+
+        def generate() -> Rendered:
+            start = time.monotonic()
+            if self._ended_at is not None:
+                handover_seconds.labels(self._stage).observe(start - self._ended_at)
+            try:
+                return self._generator.generate(job, on_step, lambda: running.cancel)
+            finally:
+                self._ended_at = time.monotonic()
+                generation_seconds.labels(self._stage).observe(self._ended_at - start)
+
+        busy_gauge.labels(self._stage).set(1)
+        try:
+            return await loop.run_in_executor(self._thread, generate)
+        finally:
+            busy_gauge.labels(self._stage).set(0)
+
+    async def _job(self, command: Command, granted: Granted) -> Job:
+        source = None
+        if granted.source is not None:
+            try:
+                source = await asyncio.to_thread(self._artifacts.read, granted.source.key)
+            except ArtifactMissing as error:
+                message = "The image that this video starts from is missing; make the image again."
+                raise GenerationFailed("image_missing", message, retryable=False, detail=str(error)) from error
+        asked = granted.input
+        return Job(
+            scene_id=command.scene_id,
+            stage=self._stage,
+            attempt=command.attempt,
+            number=granted.number,
+            title=asked.title,
+            text=asked.text,
+            prompt=asked.prompt,
+            style=asked.style,
+            seed=asked.seed,
+            width=asked.size.width,
+            height=asked.size.height,
+            seconds=asked.size.seconds,
+            fps=asked.size.fps,
+            source=source,
+        )
+
+    async def _store(self, running: _Running, rendered: Rendered) -> Artifact:
+        """Store the file. A full disk is waited for: what the generator made is not thrown away."""
+        command = running.command
+        ending = ENDINGS[rendered.media_type]
+        key = f"{command.project_id}/{command.scene_id}/{self._stage}-{command.attempt}-{uuid4().hex[:8]}.{ending}"
+        deadline = time.monotonic() + self._settings.storage_patience_s
+        while True:
+            try:
+                await asyncio.to_thread(self._artifacts.put, key, rendered.data)
+                break
+            except OSError as error:
+                if time.monotonic() > deadline:
+                    message = f"The finished {self._stage} could not be stored: {error.strerror}."
+                    raise GenerationFailed("storage_failed", message, retryable=True, detail=str(error)) from error
+                log.error("storage_failed", error=str(error))
+                self._waiting_for = f"waiting to store a file: {error.strerror}"
+                self._changed.set()
+                await self._pause(2)
+                if running.cancel:
+                    raise Stopped from error
+            finally:
+                self._waiting_for = ""
+        return Artifact(
+            key=key,
+            media_type=rendered.media_type,
+            size=len(rendered.data),
+            width=rendered.width,
+            height=rendered.height,
+            seconds=rendered.seconds,
+        )
+
+    async def _report(self, result: Message) -> None:
+        """Publish until the broker has confirmed; only then may the message be acknowledged."""
+        delay = 0.1
+        deadline = None
+        while True:
+            try:
+                await self._bus.publish(result)
+                return
+            except (BusUnavailable, Unroutable) as error:
+                log.warning("result_unsent", error=str(error), retry_s=delay)
+            if self._leaving.is_set():
+                deadline = deadline or time.monotonic() + self._settings.stop_s
+                if time.monotonic() > deadline:
+                    return  # Unacknowledged: the job is made again, which is the lesser harm.
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, 2)
+
+    async def _give_back(self, command: Command) -> None:
+        released = JobReleased(
+            **command.model_dump(include={"project_id", "run_id", "scene_id", "attempt"}), stage=self._stage
+        )
+        with suppress(BusUnavailable, Unroutable):
+            await self._bus.publish(released)
+
+    async def _renew(self, running: _Running) -> None:
+        """Keep the lease while the job runs; the answer may say that nobody wants the result."""
+        renew = Renew(
+            **running.command.model_dump(include={"project_id", "run_id", "scene_id", "attempt"}),
+            stage=self._stage,
+            session=self._session,
+        )
+        while True:
+            await asyncio.sleep(self._settings.renew_s)
+            with suppress(BusUnavailable, Unroutable):
+                renewed: Renewed = await self._inbox.ask(renew, timeout_s=self._settings.claim_timeout_s)
+                if renewed.stop:
+                    running.cancel = True
+
+    async def _tell_progress(self, running: _Running) -> None:
+        command, granted = running.command, running.granted
+        while granted:
+            await running.stepped.wait()
+            running.stepped.clear()
+            with suppress(BusUnavailable, Unroutable):
+                await self._bus.publish(
+                    SceneProgressed(
+                        **command.model_dump(include={"project_id", "run_id", "scene_id", "attempt"}),
+                        sentence_id=granted.sentence_id,
+                        stage=self._stage,
+                        fraction=round(running.fraction, 4),
+                    ),
+                    confirm=False,
+                )
+            await asyncio.sleep(PROGRESS_S)
+
+    async def _tell_presence(self) -> None:
+        while True:
+            self._changed.clear()
+            with suppress(BusUnavailable, Unroutable):
+                await self._bus.publish(self._seen(), confirm=False)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._settings.presence_s):
+                    await self._changed.wait()
+                    # A busy minute of short jobs is told in a few messages, not in hundreds.
+                    await asyncio.sleep(min(0.2, self._settings.presence_s / 4))
+
+    def _seen(self, state: WorkerState | None = None) -> WorkerSeen:
+        running = self._running if self._running and self._running.granted else None
+        return WorkerSeen(
+            name=self._name,
+            session=self._session,
+            stage=self._stage,
+            generator=self._generator.name,
+            state=state or (WorkerState.BUSY if running else WorkerState.IDLE),
+            detail=self._waiting_for,
+            project_id=running.command.project_id if running else None,
+            scene_id=running.command.scene_id if running else None,
+            number=running.granted.number if running and running.granted else None,
+            every_s=self._settings.presence_s,
+        )
+
+    async def _on_control(self, message: Any) -> None:
+        if not isinstance(message, Stop):
+            return  # An answer that came after its question had expired.
+        stopped = message.scene_id or message.run_id
+        if message.why == "cancel":
+            # A paused run may be claimed again after it is resumed; a cancelled one never.
+            self._stops[stopped] = None
+            while len(self._stops) > REMEMBERED_STOPS:
+                self._stops.popitem(last=False)
+        running = self._running
+        if running and stopped in (running.command.run_id, running.command.scene_id):
+            running.cancel = True
+
+    async def _pause(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._leaving.wait()
+
+
+def _describe(error: Exception) -> tuple[Failure, bool]:
+    """What to tell the creator about an error, and whether another attempt makes sense."""
+    if isinstance(error, GenerationFailed):
+        return Failure(cause=error.cause, message=error.message[:1000], detail=error.detail[:20_000]), error.retryable
+    detail = "".join(traceback.format_exception(error))[-20_000:]
+    message = f"The generator stopped with an unexpected error: {type(error).__name__}: {error}"
+    return Failure(cause="generator_error", message=message[:1000], detail=detail), True
+
+
+def own_name(wanted: str) -> tuple[str, TextIO]:
+    """A name that no other worker on this host uses, and the lock that holds it.
+
+    A worker that is started again after a crash gets the same name, since the kernel has freed its
+    lock; two that run side by side never do. Coordinators rely on both.
+    """
+    number = 1
+    while True:
+        name = wanted if number == 1 else f"{wanted}-{number}"
+        safe = "".join(c if c.isalnum() or c in "-_.@" else "_" for c in name)
+        lock = (Path(tempfile.gettempdir()) / f"videogen-{os.getuid()}-{safe}.lock").open("a")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            number += 1
+        else:
+            return name, lock
+
+
+def run_worker(
+    stage: Stage, settings: WorkerSettings, host: str, port: int, make_generator: Callable[[], Generator]
+) -> None:
+    """Be a worker for `stage` until a signal ends it. Raises `SettingsError` before anything starts."""
+    check_bind(f"{stage.upper()}_WORKER_HOST", host, settings)
+    name, lock = own_name(settings.worker_name or f"{stage}@{socket.gethostname()}")
+    generator = make_generator()
+
+    async def serve() -> None:
+        worker = Worker(stage, generator, settings, name)
+        log.info("worker_started", worker=name, generator=generator.name)
+        with serve_health(host, port, lambda: None if worker.connected else "not connected to RabbitMQ"):
+            await worker.run()
+        log.info("worker_ended", worker=name)
+
+    with lock:
+        asyncio.run(serve())
+    # A generator that never listened would hold the interpreter back for ever.
+    os._exit(0)
