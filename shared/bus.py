@@ -197,11 +197,13 @@ class Bus:
         *,
         prefetch: int = 1,
         connected: Callable[[str], None] | None = None,
+        lost: Callable[[], None] | None = None,
     ) -> AsyncGenerator[Delivery[M]]:
         """Read `queue` for ever, through every loss of the broker.
 
         `connected` is told the queue's name after each (re)connection: whatever was sent to a queue
-        without a name before that moment is lost. While the caller works on a delivery nothing is
+        without a name before that moment is lost. `lost` is told whenever a connection ended or could
+        not be made. While the caller works on a delivery nothing is
         reconnected, so a worker that lost its channel takes no second message before it is done.
         Messages that cannot be read are parked. Deliveries from an own queue need no `ack`.
         """
@@ -214,6 +216,8 @@ class Bus:
                         delay = 0.1
                         yield delivery
             except (BusUnavailable, Unroutable) as error:
+                if lost:
+                    lost()
                 reconnects_total.labels(label).inc()
                 log.warning("reader_lost_broker", queue=label, error=str(error), retry_s=round(delay, 1))
                 # Full jitter: a hundred workers must not come back in the same instant.
@@ -254,7 +258,7 @@ class Bus:
                     continue
                 if message is None:
                     raise BusUnavailable("the channel was closed by the broker")
-                delivery = await self._parse(message, adapter, label, underlay)
+                delivery = await self._parse(message, adapter, label, underlay, acknowledge=queue.name is not None)
                 if delivery is not None:
                     yield delivery
 
@@ -270,7 +274,7 @@ class Bus:
             raise BusUnavailable("the broker forgot this consumer")
 
     async def _parse(
-        self, message: DeliveredMessage, adapter: TypeAdapter[M], label: str, channel: Underlay
+        self, message: DeliveredMessage, adapter: TypeAdapter[M], label: str, channel: Underlay, *, acknowledge: bool
     ) -> Delivery[M] | None:
         properties = message.header.properties
         tag = message.delivery_tag or 0
@@ -296,8 +300,9 @@ class Bus:
             confirm=True,
             mandatory=True,
         )
-        with _broker_errors():
-            await channel.basic_ack(tag, wait=False)
+        if acknowledge:
+            with _broker_errors():
+                await channel.basic_ack(tag, wait=False)
         return None
 
     async def take_out(self, queue: Queue, match: Callable[[str], bool], *, deadline_s: float) -> tuple[int, bool]:
