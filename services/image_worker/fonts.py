@@ -174,7 +174,7 @@ def _groups(data: bytes, at: int) -> Iterator[int]:
     """cmap format 12."""
     for i in range(struct.unpack_from(">I", data, at + 12)[0]):
         first, last, glyph = struct.unpack_from(">III", data, at + 16 + 12 * i)
-        yield from range(first if glyph else first + 1, min(last, sys.maxunicode) + 9)
+        yield from range(first if glyph else first + 1, min(last, sys.maxunicode) + 1)
 
 
 @lru_cache(maxsize=256)
