@@ -17,7 +17,7 @@ class ServiceSettings(BaseSettings):
 
     model_config = SettingsConfigDict(extra="ignore")
 
-    amqp_url: str = "amqp://guest:guest@127.0.0.1:5672/"  #: of the broker
+    amqp_url: Annotated[str, Field(pattern=r"^amqps?://\S+$")] = "amqp://guest:guest@127.0.0.1:5672/"  #: of the broker
     artifacts_url: str = "var/artifacts"  #: folder for images and videos
     log_level: Annotated[str, Field(pattern="(?i)^(debug|info|warning|error)$")] = "info"
     api_token: SecretStr | None = None  #: once set, nothing answers without it

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
-from fastapi.staticfiles import StaticFiles
 
 from services.coordinator.advance import Advance
 from services.coordinator.consumer import Consumer
 from services.coordinator.door import Door
 from services.coordinator.leases import Ticks
 from services.coordinator.outbox import Relay
+from services.coordinator.page import Page
 from services.coordinator.presence import Presence
 from services.coordinator.problems import answer_errors
 from services.coordinator.purge import Purger
@@ -74,7 +74,7 @@ def make_app(settings: CoordinatorSettings, database: Database) -> FastAPI:
     app.include_router(probes(ready))
     page = Path(settings.page_folder)
     if page.is_dir():
-        app.mount("/", StaticFiles(directory=page, html=True))
+        app.mount("/", Page(page))
     app.add_middleware(Door, settings=settings)
     return app
 

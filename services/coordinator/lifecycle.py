@@ -178,13 +178,11 @@ def _end_attempt(scene: Scene, event: JobFailed | JobStopped | JobReleased | Lea
                 cause="worker_crashed",
                 message=f"The worker was lost {crashes} times while it made this {scene.stage}.",
             )
-    if scene.stopping is Stopping.CANCEL:
-        return _change(scene, status=SceneStatus.CANCELLED, failure=failure, **_NO_WORKER)  # g
-    final = (isinstance(event, JobFailed) and not event.retryable) or (
-        failures >= MAX_FAILURES or crashes >= MAX_CRASHES
-    )
     ended = {"failures": failures, "crashes": crashes, "failure": failure, **_NO_WORKER}
-    if final:
+    if scene.stopping is Stopping.CANCEL:
+        return _change(scene, status=SceneStatus.CANCELLED, **ended)  # g
+    hopeless = isinstance(event, JobFailed) and not event.retryable
+    if hopeless or failures >= MAX_FAILURES or crashes >= MAX_CRASHES:
         return _change(scene, status=SceneStatus.FAILED, **ended)  # f
     return _change(scene, status=SceneStatus.WAITING, attempt=scene.attempt + 1, **ended)  # e
 

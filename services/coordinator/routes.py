@@ -245,10 +245,11 @@ def _run_routes(router: APIRouter, advance: Advance, stopped: Callable[[], None]
         scene, changed = runs.cancel_scene(advance, run_id, scene_id)
         return answer(scene, 202 if changed else 200)
 
-    @router.post("/runs/{run_id}/seen", response_model=Run, tags=["runs"])
+    @router.post("/runs/{run_id}/seen", response_model=Run, responses=accepted, tags=["runs"])
     def seen(run_id: RunId) -> Response:
-        """The creator was told that the run ended: no other tab tells it again."""
-        return answer(runs.mark_seen(advance, run_id)[0])
+        """The creator is told that the run ended. 202 to the one tab that is to tell it, 200 to all after it."""
+        run, changed = runs.mark_seen(advance, run_id)
+        return answer(run, 202 if changed else 200)
 
     @router.post("/runs/{run_id}/retry-failed", response_model=Run, responses=accepted, tags=["runs"])
     def retry_failed(run_id: RunId, body: Annotated[requests.RetryFailed | None, Body()] = None) -> Response:

@@ -7,6 +7,8 @@ import re
 import resource
 import signal
 import sys
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from services.notifier.connections import Connections
 from services.notifier.consumer import Consumer
@@ -17,9 +19,11 @@ from shared.logs import configure_logs, get_logger
 from shared.settings import ServiceSettings, SettingsError, check_bind, load
 
 try:
-    from uvloop import run
+    import uvloop
 except ImportError:
-    from asyncio import run
+    run: Callable[[Coroutine[Any, Any, None]], None] = asyncio.run
+else:
+    run = uvloop.run
 
 OTHER_FILES = 100  #: open files beside the sockets
 
@@ -34,17 +38,22 @@ async def serve(settings: NotifierSettings) -> None:
     async with Bus(settings.amqp_url, "notifier") as bus:
         consumer = Consumer(bus, connections)
         server = Server(settings, connections, consumer.trouble)
-        async with server.serving(), asyncio.TaskGroup() as group:
-            for number in (signal.SIGTERM, signal.SIGINT):
-                loop.add_signal_handler(number, stop.set)
-            work = (consumer.status(), consumer.presence(), connections.keep_time(), connections.sweep())
-            tasks = [group.create_task(each) for each in work]
-            await stop.wait()
-            log.info("leaving", sockets=len(connections))
-            # A broker that hangs, or a client, must not hold the end back.
-            loop.call_later(settings.stop_s, os._exit, 1)
-            for task in tasks:
-                task.cancel()
+        await server.open()
+        try:
+            async with asyncio.TaskGroup() as group:
+                work = (consumer.status(), consumer.presence(), connections.keep_time(), connections.sweep())
+                tasks = [group.create_task(each) for each in work]
+                for number in (signal.SIGTERM, signal.SIGINT):
+                    loop.add_signal_handler(number, stop.set)
+                await stop.wait()
+                log.info("leaving", sockets=len(connections))
+                # Neither a broker that hangs nor anything unforeseen may hold the end back.
+                loop.call_later(settings.stop_s, os._exit, 1)
+                await server.close()
+                for task in tasks:
+                    task.cancel()
+        finally:
+            await server.close()
     log.info("ended")
 
 
@@ -73,7 +82,7 @@ def usage() -> str:
 def main(arguments: list[str]) -> int:
     """0: ended by a signal. 1: failed. 2: the settings are wrong."""
     if arguments:
-        print(usage())  # noqa: T201
+        print(usage())
         return 0 if arguments[0] in ("-h", "--help") else 2
     try:
         settings = load(NotifierSettings)
@@ -82,7 +91,7 @@ def main(arguments: list[str]) -> int:
         configure_logs("notifier", settings.log_level)
         run(serve(settings))
     except SettingsError as error:
-        print(f"notifier: {error}", file=sys.stderr)  # noqa: T201
+        print(f"notifier: {error}", file=sys.stderr)
         return 2
     except Exception:
         log.exception("failed")

@@ -67,8 +67,9 @@ class Connections:
 
     def reconnected(self) -> None:
         """The bus can be heard again, or for the first time."""
-        resyncs_total.labels("connected").inc()
-        self._send(self._fanout.reconnected())
+        sendings = self._fanout.reconnected()
+        resyncs_total.labels("connected").inc(len(sendings))
+        self._send(sendings)
 
     async def keep_time(self) -> None:
         """Send what had to wait; run it as a task."""
@@ -84,32 +85,37 @@ class Connections:
         """Cut off sockets that take no answers to their own pings; run it as a task."""
         while True:
             await asyncio.sleep(SWEEP_S)
-            self._evict(tuple(self._projects))
+            self._without_slow(tuple(self._projects))
 
     def _send(self, sendings: Iterable[Sending[ServerConnection]]) -> None:
         for sending in sendings:
-            self._evict(sending.to)
+            # Before an event and not after it: uvloop writes at the end of a turn of its loop, so that right
+            # after a broadcast even the quickest reader has all of it unsent.
+            to = self._without_slow(sending.to)
             data = sending.event.model_dump_json().encode()
             with broadcast_seconds.time():
-                broadcast(sending.to, data, text=True)
+                broadcast(to, data, text=True)
             events_total.labels(sending.event.type).inc()
-            deliveries_total.inc(len(sending.to))
-            bytes_total.inc(len(data) * len(sending.to))
+            deliveries_total.inc(len(to))
+            bytes_total.inc(len(data) * len(to))
             _observe_lag(sending.event)
         if self._fanout.waiting:
             self._waiting.set()
 
-    def _evict(self, sockets: Iterable[ServerConnection]) -> None:
-        # Before an event and not after it: uvloop writes at the end of a turn of its loop, so that right
-        # after a broadcast even the quickest reader has all of it unsent.
+    def _without_slow(self, sockets: Iterable[ServerConnection]) -> list[ServerConnection]:
+        """Cut off those that have too much unsent; return the others."""
+        kept = []
         for socket in sockets:
             unsent = socket.transport.get_write_buffer_size()
-            if unsent > self._max_unsent_bytes:
-                evictions_total.labels("slow").inc()
-                log.warning("socket_evicted", project_id=str(self._projects.get(socket)), unsent_bytes=unsent)
-                # Anything gentler waits for a reader that does not read.
-                socket.transport.abort()
-                self.discard(socket)
+            if unsent <= self._max_unsent_bytes:
+                kept.append(socket)
+                continue
+            evictions_total.labels("slow").inc()
+            log.warning("socket_evicted", project_id=str(self._projects.get(socket)), unsent_bytes=unsent)
+            # Anything gentler waits for a reader that does not read.
+            socket.transport.abort()
+            self.discard(socket)
+        return kept
 
 
 def _observe_lag(event: BrowserEvent) -> None:

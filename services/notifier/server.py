@@ -5,8 +5,8 @@ import re
 import socket
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from http import HTTPStatus
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -36,6 +36,9 @@ DRAIN_S = 3.0  #: for all of them, when the service ends
 RESTART, TRY_AGAIN_LATER, NO_TOKEN, TOO_MANY_MESSAGES = 1012, 1013, 4401, 4429
 KNOWN_CODES = frozenset({1000, 1001, 1002, 1005, 1006, 1007, 1009, 1011, RESTART, TRY_AGAIN_LATER, NO_TOKEN, 4429})
 
+OK = "ok"
+UNAUTHORIZED = HTTPStatus.UNAUTHORIZED, "Send the header `Authorization: Bearer` with the API_TOKEN of this service."
+
 log = get_logger(__name__)
 closes_total = Counter("videogen_notifier_closes", "Sockets that ended, by close code", ["code"])
 refusals_total = Counter("videogen_notifier_refusals", "Handshakes refused, by HTTP status", ["status"])
@@ -48,13 +51,13 @@ class Server:
         self._settings = settings
         self._connections = connections
         self._trouble = trouble  #: why this service cannot do its work, or None
+        self._listener: Listener | None = None
 
-    @asynccontextmanager
-    async def serving(self) -> AsyncIterator[None]:
-        """Listen while the block runs; then send everybody away. Raises `SettingsError`."""
+    async def open(self) -> None:
+        """Listen. Raises `SettingsError` where the address cannot be had."""
         host, port = self._settings.notifier_host, self._settings.notifier_port
         try:
-            listener = await serve(
+            self._listener = await serve(
                 self._attend,
                 host,
                 port,
@@ -69,13 +72,27 @@ class Server:
             )
         except OSError as error:
             raise SettingsError(f"cannot listen on {host}:{port}: {error.strerror or error}; choose another") from error
-        for each in listener.sockets:
+        for each in self._listener.sockets:
             _limit_buffers(each)
         log.info("listening", host=host, port=port)
+
+    async def close(self) -> None:
+        """Send everybody away with a code that says: come back. In bounded time, whatever the clients do."""
+        listener, self._listener = self._listener, None
+        if listener is None:
+            return
+        listener.close(code=RESTART, reason="service restart")
         try:
-            yield
-        finally:
-            await self._send_away(listener)
+            async with asyncio.timeout(min(DRAIN_S, self._settings.stop_s / 2)):
+                await listener.wait_closed()
+        except TimeoutError:
+            stuck = list(listener.all_connections)
+            log.warning("sockets_aborted", sockets=len(stuck))
+            for connection in stuck:
+                connection.transport.abort()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(0.5):
+                    await listener.wait_closed()
 
     def _receive(self, connection: ServerConnection, request: Request) -> Response | None:
         """Answer a probe, refuse a client, or (None) let it in."""
@@ -85,34 +102,29 @@ class Server:
             status, text = HTTPStatus.BAD_REQUEST, "The address or a header of this request cannot be read."
         if status is HTTPStatus.SWITCHING_PROTOCOLS:
             return None
-        if status >= HTTPStatus.BAD_REQUEST and not _is_probe(request):
-            refusals_total.labels(str(status.value)).inc()
         response = connection.respond(status, text + "\n")
-        if status is HTTPStatus.UNAUTHORIZED:
-            response.headers["WWW-Authenticate"] = "Bearer"
-        elif status is HTTPStatus.SERVICE_UNAVAILABLE:
-            response.headers["Retry-After"] = "5"
-        elif status is HTTPStatus.METHOD_NOT_ALLOWED:
-            response.headers["Allow"] = "GET"
-        elif status is HTTPStatus.OK and _path(request) == "/metrics":
-            response.body = generate_latest()
-            del response.headers["Content-Type"], response.headers["Content-Length"]
-            response.headers["Content-Type"] = CONTENT_TYPE_LATEST
-            response.headers["Content-Length"] = str(len(response.body))
+        match status:
+            case HTTPStatus.OK if text != OK:
+                del response.headers["Content-Type"]
+                response.headers["Content-Type"] = CONTENT_TYPE_LATEST
+            case HTTPStatus.UNAUTHORIZED:
+                response.headers["WWW-Authenticate"] = "Bearer"
+            case HTTPStatus.SERVICE_UNAVAILABLE:
+                response.headers["Retry-After"] = "5"
+        if status is not HTTPStatus.OK and "/events" in request.path:
+            refusals_total.labels(str(status.value)).inc()
         return response
 
     def _judge(self, request: Request) -> tuple[HTTPStatus, str]:
         path = _path(request)
-        if request.method != "GET":
-            return HTTPStatus.METHOD_NOT_ALLOWED, "Only GET is answered here."
         match path:
             case "/healthz":
-                return HTTPStatus.OK, "ok"
+                return HTTPStatus.OK, OK
             case "/readyz":
                 trouble = self._trouble()
-                return (HTTPStatus.SERVICE_UNAVAILABLE, trouble) if trouble else (HTTPStatus.OK, "ok")
+                return (HTTPStatus.SERVICE_UNAVAILABLE, trouble) if trouble else (HTTPStatus.OK, OK)
             case "/metrics":
-                return (HTTPStatus.OK, "") if self._is_authorized(request) else _NO_TOKEN
+                return (HTTPStatus.OK, generate_latest().decode()) if self._is_authorized(request) else UNAUTHORIZED
         if not PATH.fullmatch(path):
             return HTTPStatus.NOT_FOUND, "The events of a project are at /api/v1/projects/{project_id}/events."
         origins = request.headers.get_all("Origin")
@@ -121,7 +133,7 @@ class Server:
             return HTTPStatus.FORBIDDEN, f"Pages from {named!r} may not listen here; name it in ALLOWED_ORIGINS."
         # A browser does not show a page why a handshake failed: it is let in, and told with a close code.
         if not origins and not self._is_authorized(request):
-            return _NO_TOKEN
+            return UNAUTHORIZED
         if len(self._connections) >= self._settings.max_sockets:
             return HTTPStatus.SERVICE_UNAVAILABLE, "Too many clients listen already; try again later."
         return HTTPStatus.SWITCHING_PROTOCOLS, ""
@@ -151,24 +163,6 @@ class Server:
                 self._connections.discard(connection)
         code = connection.close_code or 1006
         closes_total.labels(str(code) if code in KNOWN_CODES else "other").inc()
-
-    async def _send_away(self, listener: Listener) -> None:
-        """Close every socket with a code that says: come back. In bounded time, whatever the clients do."""
-        listener.close(code=RESTART, reason="service restart")
-        try:
-            async with asyncio.timeout(min(DRAIN_S, self._settings.stop_s / 2)):
-                await listener.wait_closed()
-        except TimeoutError:
-            stuck = list(listener.all_connections)
-            log.warning("sockets_aborted", sockets=len(stuck))
-            for connection in stuck:
-                connection.transport.abort()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(0.5):
-                    await listener.wait_closed()
-
-
-_NO_TOKEN = (HTTPStatus.UNAUTHORIZED, "Send the header `Authorization: Bearer` with the API_TOKEN of this service.")
 
 
 async def _listen(connection: ServerConnection) -> None:
@@ -201,10 +195,6 @@ def _limit_buffers(listening: socket.socket) -> None:
 
 def _path(request: Request) -> str:
     return urlsplit(request.path).path
-
-
-def _is_probe(request: Request) -> bool:
-    return request.path.startswith("/readyz")
 
 
 def _cookies(request: Request) -> list[str]:
