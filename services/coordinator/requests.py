@@ -1,9 +1,10 @@
 """What may be sent to the routes, with the limits of each field."""
 
-from typing import Annotated, Self
+import unicodedata
+from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict, model_validator
 
 from services.coordinator.edits import MAX_SEED
 from shared.contracts.project import Size
@@ -15,6 +16,7 @@ MAX_PROMPT = 4_000
 MAX_TITLE = 200
 MAX_STYLE = 500
 MAX_SCRIPT = 2_000_000
+MAX_NAMED = 100_000  #: sentences in one request
 
 
 def clean(text: str) -> str:
@@ -24,17 +26,26 @@ def clean(text: str) -> str:
 
 
 def _not_empty(text: str) -> str:
-    if not text:
+    if all(unicodedata.category(c) in INVISIBLE for c in text):
         raise ValueError("write at least one visible character")
     return text
 
 
-Text = Annotated[str, Field(max_length=MAX_SENTENCE), AfterValidator(clean), AfterValidator(_not_empty)]
-Title = Annotated[str, Field(max_length=MAX_TITLE), AfterValidator(clean), AfterValidator(_not_empty)]
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+#: Spaces, line breaks, and marks that only steer how others are shown.
+INVISIBLE = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf", "Mn", "Me"})
+_visible = (AfterValidator(clean), AfterValidator(_not_empty))
+Text = Annotated[str, Field(min_length=1, max_length=MAX_SENTENCE), *_visible]
+Title = Annotated[str, Field(min_length=1, max_length=MAX_TITLE), *_visible, AfterValidator(_one_line)]
 Prompt = Annotated[str, Field(max_length=MAX_PROMPT), AfterValidator(clean)]
 Style = Annotated[str, Field(max_length=MAX_STYLE), AfterValidator(clean)]
-Script = Annotated[str, Field(max_length=MAX_SCRIPT), AfterValidator(clean), AfterValidator(_not_empty)]
-Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
+Script = Annotated[str, Field(min_length=1, max_length=MAX_SCRIPT), *_visible]
+Seed = Annotated[int, Strict(), Field(ge=0, le=MAX_SEED)]
+Flag = Annotated[bool, Strict()]
+Named = Annotated[list[UUID], Field(min_length=1, max_length=MAX_NAMED)]
 Stages = Annotated[tuple[Stage, ...], Field(max_length=2)]
 
 
@@ -48,13 +59,23 @@ class NewSentence(Asked):
     seed: Seed | None = None
 
 
+def _with_text(given: Any) -> Any:
+    return {"text": given} if isinstance(given, str) else given
+
+
 class NewProject(Asked):
     """Sentences as a list, or a script that is split into them."""
 
     title: Title
     style: Style = ""
     size: Size = Size()
-    sentences: list[Text | NewSentence] | None = None
+    sentences: (
+        Annotated[
+            list[Annotated[NewSentence, BeforeValidator(_with_text, json_schema_input_type=Text | NewSentence)]],
+            Field(max_length=MAX_NAMED),
+        ]
+        | None
+    ) = None
     script: Script | None = None
 
     @model_validator(mode="after")
@@ -77,11 +98,11 @@ class EditProject(Asked):
 class AddSentence(Asked):
     text: Text
     prompt: Prompt | None = None
-    position: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    position: Annotated[int, Strict(), Field(ge=1, le=1_000_000)] | None = None
 
 
 class EditSentence(Asked):
-    """Only what is named changes; an empty prompt goes back to the text."""
+    """Only what is named changes; an empty prompt, or null, goes back to the text."""
 
     text: Text | None = None
     prompt: Prompt | None = None
@@ -89,24 +110,24 @@ class EditSentence(Asked):
 
 
 class Reorder(Asked):
-    sentence_ids: Annotated[list[UUID], Field(max_length=100_000)]
+    sentence_ids: Annotated[list[UUID], Field(max_length=MAX_NAMED)]
 
 
 class GenerateScenes(Asked):
     order: Order = Order.IMAGES_FIRST
     stages: Annotated[Stages, Field(min_length=1)] = (Stage.IMAGE, Stage.VIDEO)
     replace: Stages = ()  #: stages to make anew where they exist
-    sentence_ids: Annotated[list[UUID], Field(min_length=1, max_length=100_000)] | None = None
-    dry_run: bool = False  #: answer the plan, change nothing
+    sentence_ids: Named | None = None
+    dry_run: Flag = False  #: answer the plan, change nothing
 
 
 class PauseRun(Asked):
-    stop_running: bool = False  #: do not let the running job finish
+    stop_running: Flag = False  #: do not let the running job finish
 
 
 class RetryFailed(Asked):
     cause: Annotated[str, Field(max_length=64)] | None = None
-    sentence_ids: Annotated[list[UUID], Field(min_length=1, max_length=100_000)] | None = None
+    sentence_ids: Named | None = None
 
 
 class Login(Asked):

@@ -1,7 +1,8 @@
 """A pasted script, split into sentences."""
 
+import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import sentencex
 
@@ -21,44 +22,96 @@ _LANGUAGE_OF_LETTERS = {
     "THAI": "th",
 }
 
+#: The splitter's time grows with the square of the open quotes before it, so it is shown this much at a time.
+_WINDOW = 4_000
+
+_LIST_LINE = re.compile(r"(?:[-*•‣◦·]|\(?\d{1,3}[.)、])\s+\S")
+_LIST_NUMBER = re.compile(r"\(?\d{1,3}[.)]")
+#: After a quote: who said it, which is no sentence of its own.
+_SPEECH_TAGS = (
+    # — Идёшь? — спросил он.
+    re.compile(r"[—–―-]\s*(?=[^\W\d_])(?P<letter>.)"),
+    # 「行くの？」と彼女。 But とても, ところが and their like begin a sentence.
+    re.compile(
+        r"(?:と(?!ころ|ても|にかく|もかく|もあれ|うとう|りあえず|きどき|きに|たん|なり|っさに|はいえ|つぜん)"
+        r"|って|などと|なんて)"
+    ),
+    # “你去吗？”她问。
+    re.compile(r"[^\s，。！？：；“”「」『』,.!?]{0,8}?[说說问問道喊叫答嚷]"),
+)
+_CLOSING_QUOTES = frozenset("”’」』»\"'")
+_CJK_CLOSING_QUOTES = frozenset("”’」』")
+
 
 def split_script(script: str) -> list[str]:
-    """Sentences in order. Blank lines always end one; a single line break within one is a space."""
+    """Sentences in order. A blank line or a list item always ends one; another line break is a space."""
     sentences: list[str] = []
     for paragraph in _paragraphs(script):
-        found = (part.strip() for part in sentencex.segment(_language(paragraph), paragraph))
-        sentences.extend(part for part in _join_closing_quotes(part for part in found if part))
+        sentences.extend(_joined(_segments(paragraph)))
     return sentences
 
 
 def _paragraphs(script: str) -> list[str]:
     paragraphs: list[list[str]] = [[]]
     for line in script.splitlines():
-        if line.strip():
-            paragraphs[-1].append(line.strip())
-        elif paragraphs[-1]:
+        stripped = line.strip()
+        if paragraphs[-1] and (not stripped or _LIST_LINE.match(stripped)):
             paragraphs.append([])
+        if stripped:
+            paragraphs[-1].append(stripped)
     return [_join_lines(lines) for lines in paragraphs if lines]
 
 
 def _join_lines(lines: list[str]) -> str:
-    joined = lines[0]
-    for line in lines[1:]:
+    pieces = [lines[0]]
+    for before, line in zip(lines, lines[1:], strict=False):
         # Chinese and Japanese are written without spaces, so a wrapped line does not bring one.
-        wide = unicodedata.east_asian_width(joined[-1]) in "WF" and unicodedata.east_asian_width(line[0]) in "WF"
-        joined += line if wide else f" {line}"
-    return joined
+        wide = unicodedata.east_asian_width(before[-1]) in "WF" and unicodedata.east_asian_width(line[0]) in "WF"
+        pieces.append(line if wide else f" {line}")
+    return "".join(pieces)
 
 
-def _join_closing_quotes(parts: Iterable[str]) -> list[str]:
-    """A part without a letter or digit, such as a lone quote or dash, belongs to the one before it."""
-    joined: list[str] = []
+def _segments(paragraph: str) -> Iterator[str]:
+    """The splitter's parts, with the space after them; together they are the paragraph."""
+    language = _language(paragraph)
+    start, size = 0, _WINDOW
+    while start + size < len(paragraph):
+        parts = sentencex.segment(language, paragraph[start : start + size])
+        if len(parts) == 1:
+            size *= 2
+            continue
+        # The last one may go on behind the window.
+        yield from parts[:-1]
+        start += sum(len(part) for part in parts[:-1])
+        size = _WINDOW
+    yield from sentencex.segment(language, paragraph[start:])
+
+
+def _joined(parts: Iterable[str]) -> list[str]:
+    """Put together what the splitter took apart: lone quotes and dashes, list numbers, speech tags."""
+    groups: list[list[str]] = []
+    only_number = True
     for part in parts:
-        if joined and not any(character.isalnum() for character in part):
-            joined[-1] += part
+        text = part.strip()
+        if not text:
+            continue
+        before = groups[-1][-1] if groups else ""
+        lone = not any(character.isalnum() for character in text)
+        if groups and (lone or only_number or _is_speech_tag(before.strip(), text)):
+            groups[-1].append(part)
         else:
-            joined.append(part)
-    return joined
+            groups.append([part])
+        only_number = len(groups[-1]) == 1 and _LIST_NUMBER.fullmatch(text) is not None
+    return ["".join(group).strip() for group in groups]
+
+
+def _is_speech_tag(before: str, text: str) -> bool:
+    dash, japanese, chinese = _SPEECH_TAGS
+    if found := dash.match(text):
+        return found["letter"].islower()
+    if before[-1:] in _CJK_CLOSING_QUOTES and (japanese.match(text) or chinese.match(text)):
+        return True
+    return before[-1:] in _CLOSING_QUOTES and text[:1].islower()
 
 
 def _language(text: str) -> str:

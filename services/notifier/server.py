@@ -99,7 +99,7 @@ class Server:
         try:
             status, text = self._judge(request)
         except ValueError:
-            status, text = HTTPStatus.BAD_REQUEST, "The address or a header of this request cannot be read."
+            status, text = HTTPStatus.BAD_REQUEST, "The address of this request cannot be read."
         if status is HTTPStatus.SWITCHING_PROTOCOLS:
             return None
         response = connection.respond(status, text + "\n")
@@ -129,8 +129,10 @@ class Server:
             return HTTPStatus.NOT_FOUND, "The events of a project are at /api/v1/projects/{project_id}/events."
         origins = request.headers.get_all("Origin")
         if len(origins) > 1 or not all(self._settings.allows_page(origin) for origin in origins):
-            named = _readable(origins[0])[:100]
-            return HTTPStatus.FORBIDDEN, f"Pages from {named!r} may not listen here; name it in ALLOWED_ORIGINS."
+            return (
+                HTTPStatus.FORBIDDEN,
+                f"Pages from {origins[0][:100]!r} may not listen here; name it in ALLOWED_ORIGINS.",
+            )
         # A browser does not show a page why a handshake failed: it is let in, and told with a close code.
         if not origins and not self._is_authorized(request):
             return UNAUTHORIZED
@@ -140,7 +142,7 @@ class Server:
 
     def _is_authorized(self, request: Request) -> bool:
         given = request.headers.get_all("Authorization")
-        authorization = _readable(given[0]) if len(given) == 1 else None
+        authorization = given[0] if len(given) == 1 else None
         cookies = [*_cookies(request), None]
         return any(is_authorized(self._settings.token, authorization=authorization, cookie=one) for one in cookies)
 
@@ -200,9 +202,4 @@ def _path(request: Request) -> str:
 def _cookies(request: Request) -> list[str]:
     """Every value of ours. A strict parser would stop at the first odd cookie of another service on this host."""
     pairs = (pair.partition("=") for line in request.headers.get_all("Cookie") for pair in line.split(";"))
-    return [_readable(value.strip().strip('"')) for name, _, value in pairs if name.strip() == COOKIE]
-
-
-def _readable(header: str) -> str:
-    """A header's value as text that can be encoded again: the library keeps odd bytes as surrogates."""
-    return header.encode("ascii", "surrogateescape").decode("utf-8", "replace")
+    return [value.strip().strip('"') for name, _, value in pairs if name.strip() == COOKIE]

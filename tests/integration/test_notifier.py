@@ -150,8 +150,10 @@ class Notifier:
         return made
 
     def connect(self, path: str, **more: Any) -> ClientConnection:
-        made = connect(f"ws://127.0.0.1:{self.port}{path}", proxy=None, close_timeout=2, max_size=1 << 24, **more)
-        self.stack.callback(made.close)
+        url = f"ws://127.0.0.1:{self.port}{path}"
+        made: ClientConnection = self.stack.enter_context(
+            connect(url, proxy=None, close_timeout=2, max_size=1 << 24, **more)
+        )
         return made
 
     def metric(self, name: str, headers: dict[str, str] | None = None) -> float:
@@ -159,9 +161,9 @@ class Notifier:
         lines = self.get("/metrics", **(headers or {})).text.splitlines()
         return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith((name + " ", name + "{", name)))
 
-    def ready(self) -> bool:
+    def answers(self, path: str) -> bool:
         assert self.service.running, self.service.text()
-        return self.get("/readyz").status_code == 200
+        return self.get(path).status_code == 200
 
 
 @pytest.fixture
@@ -175,7 +177,8 @@ def start(amqp_url: str, tmp_path: Path) -> Iterator[Callable[..., Notifier]]:
             service = Service("notifier", "services.notifier", environment, tmp_path / f"{port}.log").start()
             stack.callback(service.stop)
             notifier = Notifier(service, port, stack)
-            eventually(notifier.ready if wait else lambda: notifier.get("/healthz"), what="the notifier being there")
+            path = "/readyz" if wait else "/healthz"
+            eventually(lambda: notifier.answers(path), what=f"{path} answering 200")
             return notifier
 
         yield start
@@ -359,13 +362,13 @@ def test_pages_stay_and_are_told_to_fetch_when_the_bus_was_away(
     publisher.send(before)
     assert next_event(pages[0]) == before
     cable.cut()
-    answer = eventually(lambda: (got := notifier.get("/readyz")).status_code == 503 and got)
-    assert answer.text == "The notifier is not connected to RabbitMQ; it keeps trying.\n"
+    eventually(lambda: notifier.get("/readyz").status_code == 503, what="the notifier noticing")
+    assert notifier.get("/readyz").text == "The notifier is not connected to RabbitMQ; it keeps trying.\n"
     assert notifier.get("/healthz").status_code == 200
     publisher.send(missed)
     cable.mend()
     assert [next_event(page).type for page in pages] == ["resync", "resync"]
-    eventually(notifier.ready)
+    eventually(lambda: notifier.answers("/readyz"))
     publisher.send(after)
     assert next_event(pages[0]) == after
     assert notifier.metric('videogen_notifier_resyncs_total{reason="connected"}') == 1
@@ -706,7 +709,7 @@ def test_the_end_does_not_wait_for_the_bus_or_for_a_half_open_handshake(
     ("settings", "named"),
     [
         ({"NOTIFIER_PORT": "none"}, "NOTIFIER_PORT"),
-        ({"NOTIFIER_HOST": "0.0.0.0"}, "NOTIFIER_HOST"),  # noqa: S104
+        ({"NOTIFIER_HOST": "0.0.0.0"}, "NOTIFIER_HOST"),
         ({"ALLOWED_ORIGINS": "studio.example"}, "ALLOWED_ORIGINS"),
         ({"ALLOWED_ORIGINS": "http://studio.example/page"}, "ALLOWED_ORIGINS"),
         ({"ALLOWED_ORIGINS": "*"}, "ALLOWED_ORIGINS"),

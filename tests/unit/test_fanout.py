@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.notifier.fanout import GAP_S, PACE_S, REPEAT_S, Fanout, Sending
+from services.notifier.fanout import Fanout, Sending
 from shared.contracts.events import (
     BrowserEvent,
     RunChanged,
@@ -26,6 +26,8 @@ from shared.contracts.scene import TERMINAL, Scene, SceneStatus, Stage
 PROJECT, OTHER = UUID(int=1), UUID(int=2)
 RUN = UUID(int=10)
 EPSILON = 1e-6
+#: What is promised, and so not taken from the code: seconds.
+PACE_S, REPEAT_S, GAP_S = 0.25, 2.0, 0.5
 STAGES = list(Stage)
 
 
@@ -380,6 +382,16 @@ def test_the_latest_progress_is_sent_in_the_end_and_soon(arrivals: list[tuple[fl
         assert of_scene == sorted(of_scene, key=lambda sent: sent.fraction)
 
 
+def test_what_waited_is_not_sent_after_something_newer() -> None:
+    desk = Desk(ann=PROJECT)
+    desk.status(progress(0.1), progress(0.2))
+    desk.now += 0.3  # Nobody looked at the clock in time.
+    desk.status(progress(0.3))
+    assert not desk.fanout.waiting
+    desk.wait(1)
+    assert desk.to("ann") == [progress(0.1), progress(0.3)]
+
+
 def test_progress_of_one_scene_does_not_slow_another() -> None:
     desk = Desk(ann=PROJECT)
     desk.status(*(progress(0.1, number=number) for number in range(1, 50)))
@@ -479,6 +491,7 @@ def test_a_bus_that_was_away_is_told_to_everyone_once() -> None:
     desk = Desk(ann=PROJECT, ben=PROJECT, cat=OTHER)
     desk.status(numbered(1), numbered(3))
     desk.reconnected()
+    assert not desk.fanout.waiting
     desk.status(numbered(9))
     desk.wait(2)
     assert desk.types("ann") == ["storyboard_changed", "storyboard_changed", "resync", "storyboard_changed"]

@@ -56,6 +56,8 @@ def failed(connection: Connection, ids: Sequence[int]) -> None:
 
 def drop_jobs(connection: Connection, scene_ids: Sequence[UUID]) -> None:
     """These jobs are not wanted any more and have not left yet."""
+    if not scene_ids:
+        return
     connection.execute(
         sa.delete(outbox).where(outbox.c.scene_id == sa.bindparam("of_scene")),
         [{"of_scene": scene_id} for scene_id in scene_ids],
