@@ -48,6 +48,9 @@ class Folder:
 
     def path(self, key: str) -> Path:
         """Where `key` lies, always inside the folder. Raises `BadKey`."""
-        if not KEY.fullmatch(key) or any(part in ("", ".", "..") for part in key.split("/")):
+        if not KEY.fullmatch(key) or any(part[:1] in ("", ".") for part in key.split("/")):
             raise BadKey(f"not an artifact key: {key[:80]!r}")
-        return self.root / key
+        path = self.root / key
+        if not path.resolve().is_relative_to(self.root.resolve()):
+            raise BadKey(f"a link out of the folder: {key[:80]!r}")
+        return path

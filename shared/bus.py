@@ -25,6 +25,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from shared.contracts.commands import Message
 from shared.contracts.topology import DURABLE, PARKED, ROUTES, Queue, Route
+from shared.faults import crash_point
 from shared.logs import get_logger
 
 HEARTBEAT_S = 10
@@ -87,6 +88,7 @@ def _broker_errors() -> Iterator[None]:
         TimeoutError,
         OSError,
         RuntimeError,
+        StopAsyncIteration,  # The connection ended before the handshake did: a proxy, or a broker that starts.
     ) as error:
         raise BusUnavailable(f"RabbitMQ is not available: {error or type(error).__name__}") from error
 
@@ -340,6 +342,7 @@ class Bus:
                         if not clean:
                             await asyncio.sleep(0.01)
                 stopped = True
+                crash_point("purge.holding")
                 async with asyncio.timeout(deadline_s):
                     for tag in tags:
                         await underlay.basic_ack(tag, wait=False)

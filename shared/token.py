@@ -11,6 +11,12 @@ def session_cookie(token: str) -> str:
     return hmac.new(token.encode(), b"videogen session 1", hashlib.sha256).hexdigest()
 
 
+def session_cookies(header: str) -> list[str]:
+    """Every value of ours in a Cookie header. A strict parser would stop at another service's odd cookie."""
+    pairs = (pair.partition("=") for pair in header.split(";"))
+    return [value.strip().strip('"') for name, _, value in pairs if name.strip() == COOKIE]
+
+
 def is_authorized(token: str | None, *, authorization: str | None, cookie: str | None) -> bool:
     """Whether a request may pass. Without a token set, every request may."""
     if token is None:

@@ -48,6 +48,7 @@ from shared.contracts.events import (
 )
 from shared.contracts.scene import Artifact, Failure, Stage
 from shared.contracts.topology import JOB_QUEUES, OWN_CONTROL
+from shared.faults import crash_point
 from shared.generator import GenerationFailed, Generator, Job, Rendered, Stopped
 from shared.health import serve_health
 from shared.logs import get_logger
@@ -165,6 +166,7 @@ class Worker:
 
     async def _handle(self, delivery: Delivery[Command], running: _Running) -> None:
         command = delivery.message
+        crash_point("worker.before_claim")
         structlog.contextvars.bind_contextvars(
             run_id=str(command.run_id), scene_id=str(command.scene_id), attempt=command.attempt
         )
@@ -176,9 +178,11 @@ class Worker:
                 log.info("claim_refused", reason=answer.reason)
                 jobs_total.labels(self._stage, "refused").inc()
             else:
+                crash_point("worker.after_claim")
                 running.granted = answer
                 self._changed.set()
                 await self._report(await self._make(running))
+                crash_point("worker.before_ack")
             await delivery.ack()
         finally:
             structlog.contextvars.unbind_contextvars("run_id", "scene_id", "attempt")
@@ -212,7 +216,9 @@ class Worker:
             if command.run_id in self._stops or command.scene_id in self._stops:
                 raise Stopped
             rendered = await self._generate(running, granted)
+            crash_point("worker.before_store")
             artifact = await self._store(running, rendered)
+            crash_point("worker.before_report")
         except Stopped:
             outcome = "released" if self._leaving.is_set() else "stopped"
             jobs_total.labels(self._stage, outcome).inc()

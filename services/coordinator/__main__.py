@@ -11,10 +11,11 @@ from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
 
 from services.coordinator.advance import Advance
 from services.coordinator.consumer import Consumer
-from services.coordinator.door import Door
+from services.coordinator.door import Door, listed
 from services.coordinator.leases import Ticks
 from services.coordinator.outbox import Relay
 from services.coordinator.page import Page
@@ -68,7 +69,15 @@ def make_app(settings: CoordinatorSettings, database: Database) -> FastAPI:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
 
-    app = FastAPI(title="VideoGen Studio", version=version("videogen-studio"), lifespan=running)
+    app = FastAPI(
+        title="VideoGen Studio",
+        version=version("videogen-studio"),
+        lifespan=running,
+        # FastAPI's pages of documentation load scripts from a server that the operator did not name.
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
     answer_errors(app)
     app.include_router(api(advance, presence, settings, artifacts, wake_purger))
     app.include_router(probes(ready))
@@ -76,6 +85,14 @@ def make_app(settings: CoordinatorSettings, database: Database) -> FastAPI:
     if page.is_dir():
         app.mount("/", Page(page))
     app.add_middleware(Door, settings=settings)
+    if origins := listed(settings.allowed_origins):
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_credentials=True,
+            allow_methods=["GET", "POST", "PATCH", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "Range", "If-None-Match"],
+        )
     return app
 
 
@@ -120,6 +137,9 @@ def main() -> int:
         timeout_graceful_shutdown=5,
         server_header=False,
     )
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # The server raises what it caught once more after its clean end, which would then not be one.
+        signal.signal(number, lambda *_: None)
     try:
         uvicorn.Server(config).run()
     finally:

@@ -45,6 +45,7 @@ from shared.contracts.events import (
 from shared.contracts.project import Project
 from shared.contracts.run import Notice, Run, RunStatus
 from shared.contracts.scene import Scene, SceneStatus, Stage
+from shared.faults import crash_point
 from shared.logs import get_logger
 
 log = get_logger(__name__)
@@ -146,6 +147,8 @@ class Advance:
             change = Change(connection, storyboard.to_project(row))
             yield change
             told = change.finish()
+            crash_point("change.before_commit")
+        crash_point("change.after_commit")
         if told:
             self._wake()
 
@@ -238,7 +241,7 @@ class Advance:
             return Ignored(str(error))
         if isinstance(decision, Ignored):
             ignored_total.labels(result.type).inc()
-            log.info("result_ignored", event=result.type, reason=decision.reason, scene_id=str(result.scene_id))
+            log.info("result_ignored", result=result.type, reason=decision.reason, scene_id=str(result.scene_id))
         elif isinstance(result, JobFailed):
             failures_total.labels(result.stage.value, result.failure.cause).inc()
         return decision

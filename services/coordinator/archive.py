@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from io import RawIOBase
 from typing import Any
 
-from shared.artifacts import ArtifactMissing, Folder
+from shared.artifacts import ArtifactMissing, BadKey, Folder
 from shared.contracts.scene import Artifact
 from shared.logs import get_logger
 
@@ -43,7 +43,7 @@ def archive(files: Sequence[tuple[int, str, Artifact]], artifacts: Folder) -> It
             name = file_name(place, digits, text, artifact)
             try:
                 source = artifacts.path(artifact.key).open("rb")
-            except FileNotFoundError:
+            except (FileNotFoundError, BadKey):
                 log.error("artifact_missing", error=str(ArtifactMissing(artifact.key)))
                 continue
             with source, made.open(zipfile.ZipInfo(name), "w", force_zip64=True) as target:

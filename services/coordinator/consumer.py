@@ -16,6 +16,7 @@ from shared.bus import Bus, BusUnavailable, Delivery, Unroutable
 from shared.contracts.claims import Claim, Granted, Question, Refused, Renew, Renewed
 from shared.contracts.events import Result, WorkerSeen
 from shared.contracts.topology import OWN_PRESENCE, QUESTIONS, RESULTS
+from shared.faults import crash_point
 from shared.logs import get_logger
 
 PREFETCH = 32
@@ -40,7 +41,9 @@ class Consumer:
     async def results(self) -> None:
         adapter: TypeAdapter[Result] = TypeAdapter(Result)
         async for delivery in self._bus.deliveries(RESULTS, adapter, prefetch=PREFETCH, connected=self._connected):
+            crash_point("result.before_commit")
             await self._patiently(self._advance.result, delivery.message)
+            crash_point("result.before_ack")
             await delivery.ack()
 
     async def questions(self) -> None:
@@ -59,6 +62,7 @@ class Consumer:
         question = delivery.message
         try:
             answer = await asyncio.to_thread(self._decide, question)
+            crash_point("question.before_answer")
         except Unavailable as error:
             # Unanswered, the worker holds its message and asks again.
             log.error("question_unanswered", error=str(error))

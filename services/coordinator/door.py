@@ -1,13 +1,13 @@
 """What every request passes before it reaches a route: host, origin, token, size."""
 
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
 
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.coordinator.problems import problem_response
 from services.coordinator.settings import CoordinatorSettings
-from shared.token import COOKIE, is_authorized
+from shared.token import is_authorized, session_cookies
 
 #: Open without a token: they reveal nothing, and the login page must load.
 OPEN_PATHS = ("/healthz", "/readyz", "/api/v1/login")
@@ -19,8 +19,8 @@ class Door:
     def __init__(self, app: ASGIApp, settings: CoordinatorSettings) -> None:
         self._app = app
         self._settings = settings
-        self._hosts = {host.strip().lower() for host in settings.allowed_hosts.split(",") if host.strip()}
-        self._origins = {origin.strip() for origin in settings.allowed_origins.split(",") if origin.strip()}
+        self._hosts = {host.lower() for host in listed(settings.allowed_hosts)}
+        self._origins = set(listed(settings.allowed_origins))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -32,7 +32,10 @@ class Door:
             await problem_response(*refusal)(scope, receive, send)
             return
         if "transfer-encoding" in headers:
-            body = await self._read(receive)
+            try:
+                body = await self._read(receive)
+            except ClientDisconnect:
+                return  # Half a request is none.
             if body is None:
                 await problem_response(413, self._too_large())(scope, receive, send)
                 return
@@ -40,6 +43,9 @@ class Door:
         await self._app(scope, receive, send)
 
     def _refuse(self, method: str, path: str, headers: dict[str, str]) -> tuple[int, str] | None:
+        if any(character < " " for character in path):
+            # Routes match before a line break at the end of a path, and what guards them would not.
+            return 404, "There is no such address."
         host = headers.get("host", "")
         if "*" not in self._hosts and _name(host) not in self._hosts:
             # Otherwise any web page could reach us under a name of its own (DNS rebinding).
@@ -47,10 +53,11 @@ class Door:
         origin = headers.get("origin")
         if origin and method not in ("GET", "HEAD") and urlsplit(origin).netloc != host and origin not in self._origins:
             return 403, f"Requests from the page {origin[:100]!r} are not accepted; name it in ALLOWED_ORIGINS."
-        guarded = path.startswith("/api/") or path in ("/metrics", "/docs", "/openapi.json")
+        guarded = path.startswith("/api/") or path in ("/metrics", "/openapi.json")
         if guarded and path not in OPEN_PATHS:
-            cookie = _cookie(headers.get("cookie", ""))
-            if not is_authorized(self._settings.token, authorization=headers.get("authorization"), cookie=cookie):
+            cookies = [None, *session_cookies(headers.get("cookie", ""))]
+            given = headers.get("authorization")
+            if not any(is_authorized(self._settings.token, authorization=given, cookie=one) for one in cookies):
                 return 401, "Log in, or send the header `Authorization: Bearer` with the API_TOKEN of this service."
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > self._settings.max_body_bytes:
@@ -59,14 +66,16 @@ class Door:
 
     async def _read(self, receive: Receive) -> bytes | None:
         """A body that does not tell its length, or None when it is too long."""
-        body = b""
+        body = bytearray()
         while True:
             message = await receive()
-            body += bytes(message.get("body", b""))
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            body += message.get("body", b"")
             if len(body) > self._settings.max_body_bytes:
                 return None
             if not message.get("more_body"):
-                return body
+                return bytes(body)
 
     def _too_large(self) -> str:
         return f"The request is larger than {self._settings.max_body_bytes:,} bytes."
@@ -78,12 +87,9 @@ def _name(host: str) -> str:
     return host.partition(":")[0].lower()
 
 
-def _cookie(header: str) -> str | None:
-    try:
-        morsel = SimpleCookie(header).get(COOKIE)
-    except CookieError:
-        return None
-    return morsel.value if morsel else None
+def listed(setting: str) -> list[str]:
+    """The parts of a setting that names several, separated by commas."""
+    return [part.strip() for part in setting.split(",") if part.strip()]
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

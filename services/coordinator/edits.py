@@ -13,7 +13,7 @@ from services.coordinator.store import scenes, storyboard
 from shared.contracts.project import Project, ProjectSummary, Sentence, Size, Storyboard, Take
 from shared.contracts.scene import Artifact, Stage
 
-MAX_SEED = 2**63 - 1
+MAX_SEED = 2**53 - 1  #: what a browser can hold, show and send back unchanged
 RECENT_RUNS = 20
 
 
@@ -83,6 +83,10 @@ def edit_project(advance: Advance, project_id: UUID, changes: dict[str, Any]) ->
     """Change title, style or size; takes made from the old ones become stale."""
     with advance.change(project_id) as change:
         _check_alive(change)
+        before = storyboard.find_project(change.connection, project_id)
+        changes = _different(before, changes)
+        if not changes:
+            return change.head
         storyboard.set_project(change.connection, project_id, **changes)
         head = storyboard.to_project(storyboard.find_project(change.connection, project_id))
         storyboard.refresh_stale(change.connection, head)
@@ -119,7 +123,7 @@ def add_sentence(
         _check_alive(change)
         count = storyboard.count_sentences(change.connection, project_id)
         if count >= limit:
-            raise BadField("text", f"A project holds at most {limit} sentences.")
+            raise BadField("text", f"A project holds at most {limit:,} sentences.")
         place = count + 1 if position is None else position
         if place > count + 1:
             raise BadField("position", f"The story has {count} sentences, so the place is at most {count + 1}.")
@@ -134,7 +138,7 @@ def add_sentence(
 def edit_sentence(advance: Advance, project_id: UUID, sentence_id: UUID, changes: dict[str, Any]) -> Sentence:
     """Change text, prompt or seed; its takes become stale. A running scene keeps what it was given."""
     with advance.change(project_id) as change:
-        _find(change, sentence_id)
+        changes = _different(_find(change, sentence_id), changes)
         if changes:
             storyboard.set_sentence(change.connection, sentence_id, **changes)
             storyboard.refresh_stale(change.connection, change.head, [sentence_id])
@@ -153,13 +157,16 @@ def delete_sentence(advance: Advance, project_id: UUID, sentence_id: UUID) -> No
         change.edited = True
 
 
-def restore_sentence(advance: Advance, project_id: UUID, sentence_id: UUID) -> Sentence:
+def restore_sentence(advance: Advance, project_id: UUID, sentence_id: UUID, *, limit: int) -> Sentence:
     """Back to where it was, or to the end of a story that has become shorter."""
     with advance.change(project_id) as change:
         _check_alive(change)
         row = storyboard.find_sentence(change.connection, project_id, sentence_id, deleted=True)
         if row is not None:
-            place = min(row.position, storyboard.count_sentences(change.connection, project_id) + 1)
+            count = storyboard.count_sentences(change.connection, project_id)
+            if count >= limit:
+                raise Conflict(f"A project holds at most {limit:,} sentences; delete another one first.")
+            place = min(row.position, count + 1)
             storyboard.shift_positions(change.connection, project_id, start=place, by=1)
             storyboard.set_sentence(change.connection, sentence_id, deleted_at=None, position=place)
             change.edited = True
@@ -242,6 +249,11 @@ def _alive(row: Any, project_id: UUID) -> Project:
 def _check_alive(change: Change) -> None:
     if change.head.deleted_at:
         raise NotFound("project", change.head.id)
+
+
+def _different(row: Any, changes: dict[str, Any]) -> dict[str, Any]:
+    """What would really change: saying again what is there is no edit."""
+    return {name: value for name, value in changes.items() if row._mapping[name] != value}
 
 
 def _find(change: Change, sentence_id: UUID) -> Any:

@@ -13,6 +13,7 @@ from services.coordinator.store.database import Database, Duty, Unavailable
 from shared.bus import Bus, BusUnavailable, Unroutable
 from shared.contracts.commands import GenerateImage, GenerateVideo, Stop
 from shared.contracts.events import RunChanged, SceneChanged, StoryboardChanged
+from shared.faults import crash_point
 from shared.logs import get_logger
 
 BATCH = 100
@@ -107,7 +108,9 @@ class Relay:
             published_total.labels("unreadable").inc()
             return None
         try:
+            crash_point("relay.before_publish")
             await self._bus.publish(message)
+            crash_point("relay.after_publish")
         except Unroutable:
             log.warning("outbox_unroutable", kind=row.kind, failures=row.failures)
             return "unroutable"

@@ -25,10 +25,14 @@ TITLES = {
     409: "Not now",
     413: "Too large",
     415: "Unsupported media type",
+    416: "No such range",
     422: "Bad input",
     500: "Our mistake",
     503: "Not available",
 }
+
+
+NO_JSON = "This cannot be read as JSON in UTF-8: an odd byte, a number too long, or nested too deep."
 
 
 class FieldError(BaseModel):
@@ -66,7 +70,11 @@ def answer_errors(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def _(request: Request, error: RequestValidationError) -> Response:
-        errors = [FieldError(field=_field(e["loc"]), message=_sentence(e)) for e in error.errors()[:20]]
+        found = error.errors()
+        if isinstance(error.body, bytes) and any(tuple(e["loc"]) == ("body",) for e in found):
+            wanted = "Send JSON with the header `Content-Type: application/json`."
+            return problem_response(415, wanted, [FieldError(field="Content-Type", message=wanted)])
+        errors = [FieldError(field=_field(e), message=_sentence(e)) for e in found[:20]]
         return problem_response(422, f"{errors[0].field}: {errors[0].message}", errors)
 
     @app.exception_handler(BadField)
@@ -88,6 +96,8 @@ def answer_errors(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def _(request: Request, error: HTTPException) -> Response:
+        if error.status_code == 400 and error.__cause__:  # FastAPI's word for a body that it could not parse.
+            return problem_response(422, NO_JSON, [FieldError(field="body", message=NO_JSON)])
         answer = problem_response(error.status_code, str(error.detail))
         answer.headers.update(error.headers or {})
         return answer
@@ -105,9 +115,11 @@ def answer_errors(app: FastAPI) -> None:
         return problem_response(500, f"Something went wrong here ({type(error).__name__}); the log says more.")
 
 
-def _field(location: Any) -> str:
+def _field(error: Any) -> str:
+    if error["type"] == "json_invalid":
+        return "body"
     name = ""
-    for part in location:
+    for part in error["loc"]:
         if part in ("body", "query", "path") and not name:
             continue
         name += f"[{part}]" if isinstance(part, int) else f".{part}" if name else str(part)
@@ -115,5 +127,9 @@ def _field(location: Any) -> str:
 
 
 def _sentence(error: Any) -> str:
+    if error["type"] == "json_invalid":
+        return f"This is not JSON: {error['ctx']['error']} at character {error['loc'][-1]}."
+    if error["type"] in ("model_type", "model_attributes_type", "dict_type"):
+        return "Send a JSON object."
     message = str(error["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
     return message[:1].upper() + message[1:500]

@@ -60,7 +60,11 @@ class NewSentence(Asked):
 
 
 def _with_text(given: Any) -> Any:
-    return {"text": given} if isinstance(given, str) else given
+    if isinstance(given, str):
+        return {"text": given}
+    if not isinstance(given, dict | NewSentence):
+        raise ValueError("give a text, or an object with `text`")
+    return given
 
 
 class NewProject(Asked):

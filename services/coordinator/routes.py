@@ -15,6 +15,7 @@ from services.coordinator import edits, requests, responses, runs
 from services.coordinator.advance import Advance
 from services.coordinator.archive import archive, archive_name
 from services.coordinator.errors import BadField, NotFound
+from services.coordinator.files import YEAR_S, serve_file
 from services.coordinator.plan import Plan
 from services.coordinator.presence import Presence
 from services.coordinator.problems import Problem, problem_response
@@ -28,8 +29,6 @@ from shared.contracts.run import Order, Run
 from shared.contracts.scene import Scene, SceneStatus, Stage
 from shared.token import COOKIE, session_cookie
 
-YEAR_S = 365 * 24 * 3600
-
 ProjectId = Annotated[UUID, Path(description="of the project")]
 SentenceId = Annotated[UUID, Path(description="of the sentence")]
 RunId = Annotated[UUID, Path(description="of the run")]
@@ -40,8 +39,10 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
     401: {"description": "A token is set and was not given", **_problem},
     403: {"description": "Sent by a page of another origin", **_problem},
     404: {"description": "There is no such thing", **_problem},
+    405: {"description": "This cannot be done here; the header `Allow` says what can", **_problem},
     409: {"description": "Not now: the answer says what is in the way", **_problem},
     413: {"description": "The body is too large", **_problem},
+    415: {"description": "The body is not declared as JSON", **_problem},
     422: {"description": "A field is wrong; `errors` names it", **_problem},
     503: {"description": "The database does not answer", **_problem},
 }
@@ -107,7 +108,7 @@ def _project_routes(router: APIRouter, advance: Advance, settings: CoordinatorSe
     @router.patch("/projects/{project_id}", response_model=Project, tags=["projects"])
     def edit_project(project_id: ProjectId, body: requests.EditProject) -> Response:
         """Change title, style or size. Takes made from the old ones are marked stale."""
-        changes = body.model_dump(exclude_none=True)
+        changes = body.model_dump(exclude_unset=True, exclude_none=True)
         changes.update(changes.pop("size", {}))
         return answer(edits.edit_project(advance, project_id, changes))
 
@@ -147,8 +148,8 @@ def _sentence_routes(router: APIRouter, advance: Advance, settings: CoordinatorS
     def edit_sentence(project_id: ProjectId, sentence_id: SentenceId, body: requests.EditSentence) -> Response:
         """Change text, prompt or seed. Its takes are marked stale."""
         changes = body.model_dump(exclude_none=True)
-        if "prompt" in changes:
-            changes["prompt"] = changes["prompt"] or None
+        if "prompt" in body.model_fields_set:
+            changes["prompt"] = body.prompt or None
         return answer(edits.edit_sentence(advance, project_id, sentence_id, changes))
 
     @router.delete(path + "/{sentence_id}", status_code=204, tags=["sentences"])
@@ -159,7 +160,8 @@ def _sentence_routes(router: APIRouter, advance: Advance, settings: CoordinatorS
     @router.post(path + "/{sentence_id}/restore", response_model=Sentence, tags=["sentences"])
     def restore_sentence(project_id: ProjectId, sentence_id: SentenceId) -> Response:
         """Undo the deletion."""
-        return answer(edits.restore_sentence(advance, project_id, sentence_id))
+        made = edits.restore_sentence(advance, project_id, sentence_id, limit=settings.max_sentences)
+        return answer(made)
 
     @router.get(path + "/{sentence_id}/takes", response_model=responses.Takes, tags=["sentences"])
     def read_takes(project_id: ProjectId, sentence_id: SentenceId) -> Response:
@@ -263,22 +265,20 @@ def _file_routes(router: APIRouter, advance: Advance, artifacts: Folder) -> None
     file: dict[int | str, dict[str, Any]] = {
         200: {"description": "The file", "content": {"application/octet-stream": {}}}
     }
+    part: dict[int | str, dict[str, Any]] = {
+        206: {"description": "The range that was asked for"},
+        304: {"description": "What the browser has is still right"},
+        416: {"description": "The file is shorter than that", **_problem},
+    }
 
-    @router.get("/artifacts/{key:path}", response_class=FileResponse, responses=file, tags=["files"])
-    def read_artifact(key: str) -> Response:
+    @router.head("/artifacts/{key:path}", include_in_schema=False)
+    @router.get("/artifacts/{key:path}", response_class=FileResponse, responses=part | file, tags=["files"])
+    def read_artifact(key: str, request: Request) -> Response:
         """An image or video, whole or a range of it."""
         path = artifacts.path(key)
         if not path.is_file():
             raise ArtifactMissing(key)
-        return FileResponse(
-            path,
-            headers={
-                # The key names these bytes for ever.
-                "Cache-Control": f"private, max-age={YEAR_S}, immutable",
-                "X-Content-Type-Options": "nosniff",
-                "Content-Security-Policy": "default-src 'none'",
-            },
-        )
+        return serve_file(request, path, key)
 
     @router.get("/projects/{project_id}/export", response_class=StreamingResponse, responses=file, tags=["files"])
     def export(project_id: ProjectId) -> Response:
@@ -348,10 +348,12 @@ def probes(ready: Callable[[], str | None]) -> APIRouter:
     """`/healthz`, `/readyz`, `/metrics`: the same on every service."""
     router = APIRouter(include_in_schema=False)
 
+    @router.head("/healthz")
     @router.get("/healthz")
     def healthz() -> Response:
         return Response("ok\n", media_type="text/plain")
 
+    @router.head("/readyz")
     @router.get("/readyz")
     def readyz() -> Response:
         reason = ready()

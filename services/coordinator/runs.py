@@ -183,7 +183,7 @@ def cancel_scene_in(advance: Advance, change: Change, scene: Scene) -> tuple[Sce
     if scene.status is SceneStatus.RUNNING:
         change.send(Stop(run_id=scene.run_id, scene_id=scene.id, why=Stopping.CANCEL))
     advance.settle(change, scene.run_id)
-    return decision.scene, True
+    return decision.scene.model_copy(update={"changed_at": change.now}), True
 
 
 def mark_seen(advance: Advance, run_id: UUID) -> tuple[Run, bool]:

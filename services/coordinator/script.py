@@ -26,7 +26,11 @@ _LANGUAGE_OF_LETTERS = {
 _WINDOW = 4_000
 
 _LIST_LINE = re.compile(r"(?:[-*•‣◦·]|\(?\d{1,3}[.)、])\s+\S")
+#: A quote that nobody closes stays with what it opens, and not with the sentence before.
+_OPENING_AT_END = re.compile(r"(?:^|(?<=\s))[“‘«「『\"']\s*$")
 _LIST_NUMBER = re.compile(r"\(?\d{1,3}[.)]")
+#: No sentence ends behind these, even where the name looks like the start of one: Dr. Who.
+_TITLE_AT_END = re.compile(r"\b(?:Dr|Mr|Mrs|Ms|Mx|Prof|Capt|Lt|Col|Gen|Sgt|Rev|Fr|Mme|Mlle)\.$")
 #: After a quote: who said it, which is no sentence of its own.
 _SPEECH_TAGS = (
     # — Идёшь? — спросил он.
@@ -76,37 +80,47 @@ def _segments(paragraph: str) -> Iterator[str]:
     language = _language(paragraph)
     start, size = 0, _WINDOW
     while start + size < len(paragraph):
-        parts = sentencex.segment(language, paragraph[start : start + size])
-        if len(parts) == 1:
-            size *= 2
-            continue
-        # The last one may go on behind the window.
-        yield from parts[:-1]
-        start += sum(len(part) for part in parts[:-1])
-        size = _WINDOW
+        taken = 0
+        # What ends in the first half is split as if all that follows had been seen.
+        for part in sentencex.segment(language, paragraph[start : start + size]):
+            if taken + len(part) > size // 2:
+                break
+            taken += len(part)
+            yield part
+        start += taken
+        size = _WINDOW if taken else size * 2
     yield from sentencex.segment(language, paragraph[start:])
 
 
 def _joined(parts: Iterable[str]) -> list[str]:
-    """Put together what the splitter took apart: lone quotes and dashes, list numbers, speech tags."""
+    """Put together what the splitter took apart: lone marks, list numbers, titles, speech tags."""
     groups: list[list[str]] = []
     only_number = True
+    opened = ""
     for part in parts:
+        part, opened = opened + part, ""
+        if found := _OPENING_AT_END.search(part):
+            part, opened = part[: found.start()], found.group()
         text = part.strip()
         if not text:
             continue
         before = groups[-1][-1] if groups else ""
         lone = not any(character.isalnum() for character in text)
-        if groups and (lone or only_number or _is_speech_tag(before.strip(), text)):
+        if groups and (lone or only_number or _goes_on(before.strip(), text)):
             groups[-1].append(part)
         else:
             groups.append([part])
         only_number = len(groups[-1]) == 1 and _LIST_NUMBER.fullmatch(text) is not None
+    if opened:
+        groups = [*groups[:-1], [*groups[-1], opened]] if groups else [[opened]]
     return ["".join(group).strip() for group in groups]
 
 
-def _is_speech_tag(before: str, text: str) -> bool:
+def _goes_on(before: str, text: str) -> bool:
+    """Whether `text` belongs to the sentence before it."""
     dash, japanese, chinese = _SPEECH_TAGS
+    if _TITLE_AT_END.search(before[-8:]):
+        return True
     if found := dash.match(text):
         return found["letter"].islower()
     if before[-1:] in _CJK_CLOSING_QUOTES and (japanese.match(text) or chinese.match(text)):

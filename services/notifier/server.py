@@ -163,7 +163,9 @@ class Server:
                 await _listen(connection)
             finally:
                 self._connections.discard(connection)
-        code = connection.close_code or 1006
+        # An answer echoes the code; without either the network ended it.
+        close = connection.protocol.close_sent or connection.protocol.close_rcvd
+        code = close.code if close else 1006
         closes_total.labels(str(code) if code in KNOWN_CODES else "other").inc()
 
 

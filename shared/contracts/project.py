@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, Strict
 
 from shared.contracts.run import Run
 from shared.contracts.scene import Artifact, Contract, Scene, Stage
@@ -13,10 +13,10 @@ from shared.contracts.scene import Artifact, Contract, Scene, Stage
 class Size(Contract):
     """What every image and video of a project is made in."""
 
-    width: Annotated[int, Field(ge=64, le=4096, multiple_of=2)] = 1280  #: pixels
-    height: Annotated[int, Field(ge=64, le=4096, multiple_of=2)] = 720  #: pixels
-    seconds: Annotated[float, Field(ge=0.5, le=60)] = 4.0  #: length of a video
-    fps: Annotated[int, Field(ge=1, le=60)] = 24  #: frames per second of a video
+    width: Annotated[int, Strict(), Field(ge=64, le=4096, multiple_of=2)] = 1280  #: pixels
+    height: Annotated[int, Strict(), Field(ge=64, le=4096, multiple_of=2)] = 720  #: pixels
+    seconds: Annotated[float, Strict(), Field(ge=0.5, le=60, allow_inf_nan=False)] = 4.0  #: length of a video
+    fps: Annotated[int, Strict(), Field(ge=1, le=60)] = 24  #: frames per second of a video
 
 
 class Take(Contract):

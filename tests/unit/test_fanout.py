@@ -3,6 +3,7 @@
 from collections import defaultdict
 from datetime import UTC, datetime
 from itertools import pairwise, permutations
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -20,7 +21,15 @@ from shared.contracts.events import (
     WorkerSeen,
     WorkerState,
 )
-from shared.contracts.run import ACTIVE, Order, Progress, Run, RunKind, RunStatus, StageCount
+from shared.contracts.run import (
+    ACTIVE,
+    Order,
+    Progress,
+    Run,
+    RunKind,
+    RunStatus,
+    StageCount,
+)
 from shared.contracts.scene import TERMINAL, Scene, SceneStatus, Stage
 
 PROJECT, OTHER = UUID(int=1), UUID(int=2)
@@ -36,7 +45,12 @@ def scene_id_of(project: UUID, number: int = 1) -> UUID:
 
 
 def scene(
-    status: SceneStatus, *, stage: Stage = Stage.IMAGE, attempt: int = 1, number: int = 1, project: UUID = PROJECT
+    status: SceneStatus,
+    *,
+    stage: Stage = Stage.IMAGE,
+    attempt: int = 1,
+    number: int = 1,
+    project: UUID = PROJECT,
 ) -> Scene:
     return Scene(
         id=scene_id_of(project, number),
@@ -51,7 +65,9 @@ def scene(
     )
 
 
-def changed(seq: int, *scenes: Scene, run: Run | None = None, project: UUID = PROJECT) -> SceneChanged:
+def changed(
+    seq: int, *scenes: Scene, run: Run | None = None, project: UUID = PROJECT
+) -> SceneChanged:
     return SceneChanged(project_id=project, seq=seq, scenes=scenes, run=run)
 
 
@@ -73,7 +89,12 @@ def run_in(status: RunStatus) -> Run:
 
 
 def progress(
-    fraction: float, *, stage: Stage = Stage.IMAGE, attempt: int = 1, number: int = 1, project: UUID = PROJECT
+    fraction: float,
+    *,
+    stage: Stage = Stage.IMAGE,
+    attempt: int = 1,
+    number: int = 1,
+    project: UUID = PROJECT,
 ) -> SceneProgressed:
     return SceneProgressed(
         project_id=project,
@@ -86,7 +107,13 @@ def progress(
     )
 
 
-def sign(state: WorkerState = WorkerState.IDLE, *, name: str = "w", detail: str = "", every_s: float = 2) -> WorkerSeen:
+def sign(
+    state: WorkerState = WorkerState.IDLE,
+    *,
+    name: str = "w",
+    detail: str = "",
+    every_s: float = 2,
+) -> WorkerSeen:
     return WorkerSeen(
         name=name,
         session=UUID(int=7),
@@ -144,7 +171,10 @@ class Desk:
 
 def test_events_reach_everyone_in_their_project_and_nobody_else() -> None:
     desk = Desk(ann=PROJECT, ben=PROJECT, cat=OTHER)
-    event, other = changed(1, scene(SceneStatus.DONE)), StoryboardChanged(project_id=OTHER, seq=1)
+    event, other = (
+        changed(1, scene(SceneStatus.DONE)),
+        StoryboardChanged(project_id=OTHER, seq=1),
+    )
     desk.status(event, other)
     assert desk.to("ann") == desk.to("ben") == [event]
     assert desk.to("cat") == [other]
@@ -159,12 +189,19 @@ def test_nothing_is_sent_after_leaving_and_leaving_twice_is_harmless() -> None:
     desk.status(StoryboardChanged(project_id=PROJECT, seq=1))
     desk.wait(1)
     assert desk.types("ann") == ["scene_progressed"]
-    assert desk.types("ben") == ["scene_progressed", "storyboard_changed", "scene_progressed"]
+    assert desk.types("ben") == [
+        "scene_progressed",
+        "storyboard_changed",
+        "scene_progressed",
+    ]
 
 
 def test_an_empty_project_leaves_nothing_waiting() -> None:
     desk = Desk(ann=PROJECT)
-    desk.status(StoryboardChanged(project_id=PROJECT, seq=1), StoryboardChanged(project_id=PROJECT, seq=3))
+    desk.status(
+        StoryboardChanged(project_id=PROJECT, seq=1),
+        StoryboardChanged(project_id=PROJECT, seq=3),
+    )
     assert desk.fanout.waiting
     desk.fanout.leave(PROJECT, "ann")
     assert not desk.fanout.waiting
@@ -212,7 +249,9 @@ steps = st.one_of(
 
 @settings(max_examples=400, deadline=None)
 @given(st.lists(steps, max_size=60))
-def test_whole_states_pass_once_and_in_order_and_progress_is_paced_and_never_late(history: list[tuple]) -> None:  # type: ignore[type-arg]
+def test_whole_states_pass_once_and_in_order_and_progress_is_paced_and_never_late(
+    history: list[Any],
+) -> None:
     desk = Desk()
     rooms: dict[str, UUID] = {}
     expected: dict[str, list[Status]] = defaultdict(list)
@@ -242,13 +281,17 @@ def test_whole_states_pass_once_and_in_order_and_progress_is_paced_and_never_lat
                 desk.reconnected()
     desk.wait(1)
     for socket, sent in desk.sent.items():
-        whole_states = [event for _, event in sent if isinstance(event, SceneChanged | RunChanged)]
+        whole_states = [
+            event for _, event in sent if isinstance(event, SceneChanged | RunChanged)
+        ]
         assert whole_states == expected[socket]
         _check_pace(sent)
         _check_no_late_progress([event for _, event in sent])
 
 
-def _expect(event: Status, rooms: dict[str, UUID], expected: dict[str, list[Status]]) -> None:
+def _expect(
+    event: Status, rooms: dict[str, UUID], expected: dict[str, list[Status]]
+) -> None:
     for socket, project in rooms.items():
         if project == event.project_id:
             expected[socket].append(event)
@@ -260,8 +303,13 @@ def _check_pace(sent: list[tuple[float, BrowserEvent]]) -> None:
         if isinstance(event, SceneProgressed):
             times[event.scene_id].append(at)
     for of_scene in times.values():
-        assert all(later - earlier > PACE_S - EPSILON for earlier, later in pairwise(of_scene))
-        assert all(later - earlier > 1 - EPSILON for earlier, later in zip(of_scene, of_scene[4:], strict=False))
+        assert all(
+            later - earlier > PACE_S - EPSILON for earlier, later in pairwise(of_scene)
+        )
+        assert all(
+            later - earlier > 1 - EPSILON
+            for earlier, later in zip(of_scene, of_scene[4:], strict=False)
+        )
 
 
 def _check_no_late_progress(events: list[BrowserEvent]) -> None:
@@ -270,7 +318,9 @@ def _check_no_late_progress(events: list[BrowserEvent]) -> None:
     for event in events:
         if isinstance(event, SceneProgressed):
             assert event.scene_id not in over and event.run_id not in over
-            assert (STAGES.index(event.stage), event.attempt) >= places.get(event.scene_id, (0, 0))
+            assert (STAGES.index(event.stage), event.attempt) >= places.get(
+                event.scene_id, (0, 0)
+            )
         elif isinstance(event, SceneChanged):
             for state in event.scenes:
                 place = (STAGES.index(state.stage), state.attempt)
@@ -305,7 +355,9 @@ def test_progress_that_waits_is_dropped_when_its_job_settles(settled: Scene) -> 
 
 def test_progress_of_an_ended_run_is_dropped() -> None:
     desk = Desk(ann=PROJECT)
-    end = RunChanged(project_id=PROJECT, seq=1, run=run_in(RunStatus.CANCELLED), reset=True)
+    end = RunChanged(
+        project_id=PROJECT, seq=1, run=run_in(RunStatus.CANCELLED), reset=True
+    )
     desk.status(progress(0.1), progress(0.2), end, progress(0.3, number=2))
     desk.wait(1)
     assert desk.to("ann") == [progress(0.1), end]
@@ -319,16 +371,26 @@ def test_a_run_that_ends_with_its_last_scene_ends_progress_too() -> None:
     assert desk.to("ann") == [end]
 
 
-@pytest.mark.parametrize("status", [SceneStatus.WAITING, SceneStatus.QUEUED, SceneStatus.RUNNING])
-def test_progress_may_come_before_the_news_that_its_job_was_started(status: SceneStatus) -> None:
+@pytest.mark.parametrize(
+    "status", [SceneStatus.WAITING, SceneStatus.QUEUED, SceneStatus.RUNNING]
+)
+def test_progress_may_come_before_the_news_that_its_job_was_started(
+    status: SceneStatus,
+) -> None:
     desk = Desk(ann=PROJECT)
     desk.status(changed(1, scene(status)), progress(0.1))
     desk.wait(PACE_S + 0.01)
     desk.status(progress(0.1, attempt=2))
-    assert desk.types("ann") == ["scene_changed", "scene_progressed", "scene_progressed"]
+    assert desk.types("ann") == [
+        "scene_changed",
+        "scene_progressed",
+        "scene_progressed",
+    ]
 
 
-def test_a_new_attempt_outdates_progress_of_the_old_one_even_before_its_state_came() -> None:
+def test_a_new_attempt_outdates_progress_of_the_old_one_even_before_its_state_came() -> (
+    None
+):
     desk = Desk(ann=PROJECT)
     desk.status(progress(0.9), progress(0.1, attempt=2), progress(0.95))
     desk.wait(1)
@@ -337,7 +399,11 @@ def test_a_new_attempt_outdates_progress_of_the_old_one_even_before_its_state_ca
 
 def test_a_state_that_was_overtaken_does_not_bring_old_progress_back() -> None:
     desk = Desk(ann=PROJECT)
-    desk.status(changed(2, scene(SceneStatus.DONE)), changed(1, scene(SceneStatus.RUNNING)), progress(0.9))
+    desk.status(
+        changed(2, scene(SceneStatus.DONE)),
+        changed(1, scene(SceneStatus.RUNNING)),
+        progress(0.9),
+    )
     assert desk.types("ann") == ["scene_changed", "scene_changed"]
 
 
@@ -358,13 +424,21 @@ def test_no_order_of_a_scenes_events_lets_late_progress_pass() -> None:
                 desk.wait(pause)
             desk.wait(1)
             _check_no_late_progress(desk.to("ann"))
-            assert [event for event in desk.to("ann") if event.type == "scene_changed"] == [
-                event for event in order if event.type == "scene_changed"
-            ]
+            assert [
+                event for event in desk.to("ann") if event.type == "scene_changed"
+            ] == [event for event in order if event.type == "scene_changed"]
 
 
-@given(st.lists(st.tuples(st.sampled_from([0.0, 0.04, 0.11, 0.26, 0.9]), numbers), min_size=1, max_size=40))
-def test_the_latest_progress_is_sent_in_the_end_and_soon(arrivals: list[tuple[float, int]]) -> None:
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([0.0, 0.04, 0.11, 0.26, 0.9]), numbers),
+        min_size=1,
+        max_size=40,
+    )
+)
+def test_the_latest_progress_is_sent_in_the_end_and_soon(
+    arrivals: list[tuple[float, int]],
+) -> None:
     desk = Desk(ann=PROJECT)
     latest: dict[int, SceneProgressed] = {}
     for index, (pause, number) in enumerate(arrivals):
@@ -376,7 +450,9 @@ def test_the_latest_progress_is_sent_in_the_end_and_soon(arrivals: list[tuple[fl
     assert not desk.fanout.waiting
     for number, event in latest.items():
         of_scene = [
-            sent for sent in desk.to("ann") if isinstance(sent, SceneProgressed) and sent.sentence_id.int == number
+            sent
+            for sent in desk.to("ann")
+            if isinstance(sent, SceneProgressed) and sent.sentence_id.int == number
         ]
         assert of_scene[-1] == event
         assert of_scene == sorted(of_scene, key=lambda sent: sent.fraction)
@@ -398,6 +474,16 @@ def test_progress_of_one_scene_does_not_slow_another() -> None:
     assert len(desk.to("ann")) == 49
 
 
+def test_all_that_waited_long_enough_is_sent_at_once() -> None:
+    desk = Desk(ann=PROJECT)
+    for fraction in (0.1, 0.2):
+        desk.status(*(progress(fraction, number=number) for number in range(1, 5)))
+    desk.wait(PACE_S + 0.06)
+    assert [
+        event.fraction for event in desk.to("ann") if isinstance(event, SceneProgressed)
+    ] == [0.1] * 4 + [0.2] * 4
+
+
 def test_many_steps_become_four_messages_a_second() -> None:
     desk = Desk(ann=PROJECT)
     for step in range(1000):
@@ -415,8 +501,15 @@ def numbered(seq: int) -> StoryboardChanged:
 
 
 @settings(max_examples=400, deadline=None)
-@given(st.lists(st.tuples(st.integers(1, 8), st.sampled_from([0.0, 0.1, 0.24, 0.51])), max_size=25))
-def test_a_gap_that_stays_open_is_told_exactly_once(arrivals: list[tuple[int, float]]) -> None:
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 8), st.sampled_from([0.0, 0.1, 0.24, 0.51])),
+        max_size=25,
+    )
+)
+def test_a_gap_that_stays_open_is_told_exactly_once(
+    arrivals: list[tuple[int, float]],
+) -> None:
     """Against the definition, number by number: one that is missing was missed since the first beyond it came."""
     desk = Desk(ann=PROJECT)
     came: dict[int, float] = {}
@@ -428,7 +521,10 @@ def test_a_gap_that_stays_open_is_told_exactly_once(arrivals: list[tuple[int, fl
         while desk.now < end - EPSILON:
             desk.wait(min(0.05, end - desk.now))
             missing = set(range(min(came), max(came))) - set(came) - excused
-            opened = [min(at for beyond, at in came.items() if beyond > seq) for seq in missing]
+            opened = [
+                min(at for beyond, at in came.items() if beyond > seq)
+                for seq in missing
+            ]
             if any(desk.now - at >= GAP_S for at in opened):
                 expected.append("resync")
                 excused.update(missing)
@@ -451,7 +547,11 @@ def test_a_gap_is_told_after_half_a_second_and_not_before() -> None:
     desk.wait(GAP_S - 0.01, tick=0.01)
     assert "resync" not in desk.types("ann")
     desk.wait(0.02, tick=0.01)
-    assert desk.types("ann") == desk.types("ben") == ["storyboard_changed", "storyboard_changed", "resync"]
+    assert (
+        desk.types("ann")
+        == desk.types("ben")
+        == ["storyboard_changed", "storyboard_changed", "resync"]
+    )
     assert desk.types("cat") == []
     # What was missing comes after all: it passes, and opens nothing.
     desk.status(numbered(2), numbered(4))
@@ -494,7 +594,12 @@ def test_a_bus_that_was_away_is_told_to_everyone_once() -> None:
     assert not desk.fanout.waiting
     desk.status(numbered(9))
     desk.wait(2)
-    assert desk.types("ann") == ["storyboard_changed", "storyboard_changed", "resync", "storyboard_changed"]
+    assert desk.types("ann") == [
+        "storyboard_changed",
+        "storyboard_changed",
+        "resync",
+        "storyboard_changed",
+    ]
     assert desk.types("cat") == ["resync"]
 
 
@@ -518,7 +623,9 @@ def test_a_mere_repetition_passes_every_two_seconds_and_promises_no_more() -> No
     assert all(later - earlier <= REPEAT_S for earlier, later in pairwise(times))
 
 
-def test_every_sign_of_a_worker_that_keeps_its_usual_pace_passes_despite_jitter() -> None:
+def test_every_sign_of_a_worker_that_keeps_its_usual_pace_passes_despite_jitter() -> (
+    None
+):
     desk = Desk(ann=PROJECT)
     for jitter in (0, -0.1, 0.1, -0.05, 0.15):
         desk.presence(sign())
@@ -544,10 +651,19 @@ def test_a_change_of_a_worker_passes_at_once_and_many_are_thinned_to_the_last() 
 
 def test_what_is_remembered_is_bounded_and_the_oldest_goes_first() -> None:
     desk = Desk(remembered=2, ann=PROJECT)
-    desk.status(*(changed(number, scene(SceneStatus.DONE, number=number)) for number in (1, 2)))
-    desk.status(changed(3, scene(SceneStatus.DONE, number=1)), changed(4, scene(SceneStatus.DONE, number=3)))
+    desk.status(
+        *(changed(number, scene(SceneStatus.DONE, number=number)) for number in (1, 2))
+    )
+    desk.status(
+        changed(3, scene(SceneStatus.DONE, number=1)),
+        changed(4, scene(SceneStatus.DONE, number=3)),
+    )
     desk.status(*(progress(0.5, number=number) for number in (1, 3, 2)))
-    late = [event.sentence_id.int for event in desk.to("ann") if isinstance(event, SceneProgressed)]
+    late = [
+        event.sentence_id.int
+        for event in desk.to("ann")
+        if isinstance(event, SceneProgressed)
+    ]
     assert late == [2]
 
 

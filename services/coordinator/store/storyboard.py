@@ -103,6 +103,7 @@ def posters(connection: Connection, project_ids: Sequence[UUID]) -> dict[UUID, A
         sa.select(take)
         .join(sentence, sentence.c.image_take_id == take.c.id)
         .join(first, sa.and_(first.c.project_id == sentence.c.project_id, first.c.position == sentence.c.position))
+        .where(sentence.c.deleted_at.is_(None))  # A deleted one keeps its place.
     )
     return {row.project_id: _artifact(row) for row in connection.execute(query)}
 

@@ -1,0 +1,3 @@
+"""Fixtures for all tests: the servers that the services need."""
+
+pytest_plugins = ["tests.fixtures.servers"]
