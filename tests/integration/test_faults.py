@@ -140,6 +140,8 @@ def test_a_frozen_worker_loses_its_lease_and_its_late_result_does_no_harm(stack:
     run = stack.press(stack.project(["frozen in the middle take:1.5"])["project"]["id"], stages=["image"])
     eventually(lambda: stack.history(), what="the job")
     frozen.signal(signal.SIGSTOP)
+    assert frozen.process
+    stack.frozen_pids.add(frozen.process.pid)
     stack.worker("image", "image-other")
     eventually(lambda: stack.run(run["id"])["scenes"][0]["attempt"] == 2, what="the lost lease")
     frozen.signal(signal.SIGCONT)
@@ -231,6 +233,7 @@ def test_the_purger_dies_while_it_holds_everyones_messages(stack: Stack) -> None
 
 def test_messages_nobody_can_read_are_parked_and_the_reader_goes_on(stack: Stack) -> None:
     stack.start()
+    eventually(lambda: len(stack.api.get("/workers").json()["workers"]) == 2, what="both workers")
     for queue in ("jobs.image", "jobs.video", "results", "claims"):
         for body in (b"\x00\xff", b"[]", b'{"type":"x"}', b'{"v":2,"type":"generate_image"}'):
             stack.publish_raw(queue, body)
@@ -317,6 +320,7 @@ def test_purging_the_whole_queue_loses_other_peoples_jobs_and_is_noticed(stack: 
     stack.coordinator(**planted(stack, "queue_purge,no_republish"))
     stack.worker("image")
     blocker = stack.press(stack.project(["in the way take:1.5"])["project"]["id"], stages=["image"])
+    eventually(lambda: stack.history(), what="the blocker to run")
     mine = stack.press(stack.project([f"mine {n}" for n in range(5)])["project"]["id"], stages=["image"])
     theirs = stack.press(stack.project([f"theirs {n}" for n in range(5)])["project"]["id"], stages=["image"])
     eventually(lambda: stack.ready("image") >= 10, what="full queues")

@@ -1,44 +1,49 @@
 """What the OpenAPI document promises, asked of every route with data made up to the letter of it and against it."""
 
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, Phase, settings
-from schemathesis import Case, GenerationMode
+from hypothesis import HealthCheck, settings
+from schemathesis import Case, CheckFunction
 from schemathesis.config import SchemathesisConfig
-from schemathesis.schemas import BaseSchema
+from schemathesis.specs.openapi.checks import (
+    allow_header_conformance,
+    positive_data_acceptance,
+    unsupported_method,
+)
 
+from services.coordinator.__main__ import make_app
+from services.coordinator.settings import CoordinatorSettings
+from services.coordinator.store.database import Database
 from tests.fixtures.desk import Desk, open_desk, serving
+
+DESCRIBED = make_app(CoordinatorSettings(page_folder="none"), Database("sqlite:///:memory:")).openapi()
+CONFIG = SchemathesisConfig.from_dict({"generation": {"deterministic": True}, "seed": 1})
+schema = schemathesis.openapi.from_dict(DESCRIBED, config=CONFIG)
 
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    folder = tmp_path_factory.mktemp("openapi")
+    folder: Path = tmp_path_factory.mktemp("openapi")
     with serving() as front, open_desk(front, f"sqlite:///{folder}/studio.db", folder) as desk:
         desk.generated("One.", "Two. fail:nsfw")
         yield desk
 
 
-@pytest.fixture
-def described(desk: Desk) -> BaseSchema:
-    config = SchemathesisConfig.from_dict({"generation": {"deterministic": True}, "seed": 1})
-    schema = schemathesis.openapi.from_dict(desk.app.openapi(), config=config)
-    schema.config.update(base_url=desk.base)
-    return schema
-
-
-schema = schemathesis.pytest.from_fixture("described")
+#: Rules between fields, or with what is stored, that a schema cannot tell.
+UNTOLD = ("at least one visible character", "not both", "so the place is at most", "break it with a full stop")
 
 
 @schema.parametrize()
-@settings(
-    max_examples=40,
-    derandomize=True,
-    deadline=None,
-    database=None,
-    phases=[Phase.explicit, Phase.generate],
-    suppress_health_check=list(HealthCheck),
-)
-def test_every_route_keeps_what_its_description_promises(case: Case) -> None:
-    case.call_and_validate()
+@settings(max_examples=30, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+def test_every_route_keeps_what_its_description_promises(case: Case[Any], desk: Desk) -> None:
+    answer = case.call(base_url=desk.base)
+    excluded: list[CheckFunction] = []
+    if answer.status_code == 422 and any(rule in answer.text for rule in UNTOLD):
+        excluded.append(positive_data_acceptance)
+    if case.path.endswith("/reorder"):  # To other methods it is a sentence, whose id is no id.
+        excluded += [unsupported_method, allow_header_conformance]
+    case.validate_response(answer, excluded_checks=excluded)

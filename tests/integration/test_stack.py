@@ -113,7 +113,7 @@ def studio_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_what_is_killed_is_started_again(studio_run: Run, program: str) -> None:
     module = PROGRAMS[program]
-    before = eventually(lambda: studio_run.pid(module), what=f"{program} running")
+    before = eventually(lambda: studio_run.pid(module) or 0, what=f"{program} running")
     os.kill(before, signal.SIGKILL)
     eventually(lambda: studio_run.pid(module) not in (None, before), within_s=30, what=f"{program} running again")
     eventually(studio_run.ready, within_s=30, what="coordinator and notifier being ready again")
@@ -176,7 +176,7 @@ def test_the_demo_counts_what_was_really_made(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert re.fullmatch(
-        r"demo: 2 sentences, 2 images, 2 videos, 0 failed, \d+\.\d s", done.stdout.splitlines()[-1]
-    ), done.stdout
+    assert re.fullmatch(r"demo: 2 sentences, 2 images, 2 videos, 0 failed, \d+\.\d s", done.stdout.splitlines()[-1]), (
+        done.stdout
+    )
     assert len(list(out.rglob("*.mp4"))) == 2

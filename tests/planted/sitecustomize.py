@@ -9,22 +9,28 @@ from typing import Any
 
 
 def ack_before_publish() -> None:
+    from shared.bus import Delivery
     from shared.worker import Worker
 
-    make = Worker._make
-    handle = Worker._handle
+    make, handle, ack = Worker._make, Worker._handle, Delivery.ack
+    in_hand: list[Any] = []
 
     async def spoiled_handle(self: Worker, delivery: Any, running: Any) -> None:
-        self.spoiled_delivery = delivery  # type: ignore[attr-defined]
+        in_hand[:] = [delivery]
         await handle(self, delivery, running)
 
     async def spoiled_make(self: Worker, running: Any) -> Any:
-        await self.spoiled_delivery.ack()  # type: ignore[attr-defined]
-        await self.spoiled_delivery._channel.queue_declare("jobs.image", passive=True)  # type: ignore[attr-defined]
+        await ack(in_hand[0])
+        # Wait until the broker has it.
+        await in_hand[0]._channel.queue_declare("jobs.image", passive=True)
         return await make(self, running)
+
+    async def no_second_ack(self: Any) -> bool:
+        return True
 
     Worker._handle = spoiled_handle  # type: ignore[method-assign]
     Worker._make = spoiled_make  # type: ignore[method-assign]
+    Delivery.ack = no_second_ack  # type: ignore[method-assign]
 
 
 def no_claim() -> None:

@@ -107,7 +107,8 @@ def test_no_text_makes_a_name_that_a_system_could_stumble_over(text: str, place:
 
 
 @pytest.mark.parametrize(
-    "title", ["../../etc/passwd", "a\r\nSet-Cookie: x=1", "C:\\windows", 'say "hi"', "\x00", "\u202egpj.exe", "日本", ""]
+    "title",
+    ["../../etc/passwd", "a\r\nSet-Cookie: x=1", "C:\\windows", 'say "hi"', "\x00", "\u202egpj.exe", "日本", ""],
 )
 def test_no_title_makes_an_archive_name_that_leads_anywhere(title: str) -> None:
     assert SAFE.fullmatch(archive_name(title))

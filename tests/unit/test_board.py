@@ -27,7 +27,7 @@ Planted faults, each of which made at least one test here fail:
 """
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -92,7 +92,7 @@ class Ledger:
         ]  # fmt: skip
         acts[what % len(acts)](which)
 
-    def press(self, which: int) -> bool:
+    def press(self, _which: int) -> bool:
         active = any(run.kind is RunKind.BULK and run.status in ACTIVE for run in self.runs.values())
         return not active and self._start(RunKind.BULK, self._idle())
 
@@ -102,7 +102,7 @@ class Ledger:
 
     def step(self, which: int) -> bool:
         """Whatever comes next for one scene, if all goes well."""
-        scene = self._choose(which, {SceneStatus.WAITING, SceneStatus.QUEUED, SceneStatus.RUNNING})
+        scene = self.choose(which, {SceneStatus.WAITING, SceneStatus.QUEUED, SceneStatus.RUNNING})
         if scene is None or scene.status is SceneStatus.RUNNING:
             return scene is not None and self.finish(which)
         return self.queue(which) if scene.status is SceneStatus.WAITING else self.claim(which)
@@ -118,7 +118,7 @@ class Ledger:
         return self._one(which, {SceneStatus.RUNNING}, status=SceneStatus.FAILED, failure=failure)
 
     def finish(self, which: int) -> bool:
-        scene = self._choose(which, {SceneStatus.RUNNING})
+        scene = self.choose(which, {SceneStatus.RUNNING})
         if scene is None:
             return False
         made = Artifact(
@@ -135,7 +135,7 @@ class Ledger:
         return self._save([self._changed(scene, **changed)], [sentence] if sentence else [])
 
     def progress(self, which: int) -> bool:
-        scene = self._choose(which, {SceneStatus.RUNNING})
+        scene = self.choose(which, {SceneStatus.RUNNING})
         if scene is None:
             return False
         self.events.append(
@@ -233,10 +233,10 @@ class Ledger:
         )
 
     def _one(self, which: int, among: set[SceneStatus], *, tell_run: bool = True, **changed: object) -> bool:
-        scene = self._choose(which, among)
+        scene = self.choose(which, among)
         return scene is not None and self._save([self._changed(scene, **changed)], [], tell_run=tell_run)
 
-    def _choose(self, which: int, among: set[SceneStatus]) -> Scene | None:
+    def choose(self, which: int, among: set[SceneStatus]) -> Scene | None:
         found = [scene for scene in self.scenes.values() if scene.status in among]
         return found[which % len(found)] if found else None
 
@@ -430,7 +430,7 @@ def test_progress_is_the_furthest_of_the_attempt_that_runs(ledger: Ledger, chanc
 
 
 @pytest.fixture
-def running() -> Iterator[tuple[Ledger, Board, Scene]]:
+def running() -> tuple[Ledger, Board, Scene]:
     """A board on which the second attempt at an image runs."""
     ledger = Ledger(1)
     ledger.press(0)
@@ -440,7 +440,7 @@ def running() -> Iterator[tuple[Ledger, Board, Scene]]:
     ledger.scenes[scene.id] = scene.model_copy(update={"attempt": 2})
     board = Board()
     board.load(ledger.storyboard())
-    yield ledger, board, ledger.scenes[scene.id]
+    return ledger, board, ledger.scenes[scene.id]
 
 
 def progressed(scene: Scene, attempt: int, fraction: float) -> SceneProgressed:
@@ -492,6 +492,22 @@ def test_a_kept_run_is_shown_after_it_has_ended() -> None:
     other.load(ledger.boards[2])
     other.apply(ledger.events[-1])
     assert other.runs == []
+
+
+def test_what_still_runs_for_a_deleted_sentence_is_not_shown() -> None:
+    ledger = Ledger(2)
+    ledger.press(0)
+    for _ in range(2):
+        ledger.step(0)
+    deleted = ledger.choose(0, {SceneStatus.RUNNING})
+    assert deleted
+    ledger.delete(list(ledger.sentences).index(deleted.sentence_id))
+    board = Board()
+    board.load(ledger.storyboard())
+    ledger.fail(0)
+    board.apply(ledger.events[-1])
+    assert board.scenes
+    assert deleted.sentence_id not in board.scenes
 
 
 def test_before_the_first_storyboard_nothing_is_known() -> None:

@@ -139,7 +139,8 @@ def test_a_reader_tells_the_messages_of_its_queue_apart(union: Any) -> None:
 def takes(queue: Queue, key: str) -> bool:
     """As a topic or direct exchange matches."""
     return any(
-        key == bound or (bound.endswith((".*", ".#")) and key.startswith(bound[:-1]) and "." not in key[len(bound) - 1 :])
+        key == bound
+        or (bound.endswith((".*", ".#")) and key.startswith(bound[:-1]) and "." not in key[len(bound) - 1 :])
         for bound in queue.keys
     )
 
@@ -151,7 +152,7 @@ def test_an_images_completion_reaches_the_coordinator_which_answers_with_its_vid
     assert ROUTES[GENERATE[Stage.VIDEO]].key in JOB_QUEUES[Stage.VIDEO].keys
 
 
-@pytest.mark.parametrize("kind", sorted(members(Result), key=lambda kind: str(kind.__name__)))
+@pytest.mark.parametrize("kind", sorted(members(Result), key=str))
 def test_no_result_of_a_worker_can_get_lost(kind: type[Message]) -> None:
     route = ROUTES[kind]
     assert route.exchange is RESULTS.exchange is EVENTS
@@ -168,7 +169,7 @@ def test_a_job_goes_to_the_one_queue_of_its_stage(stage: Stage) -> None:
     assert JOB_QUEUES[stage].name == f"jobs.{stage}"
 
 
-@pytest.mark.parametrize("kind", sorted(members(Status), key=lambda kind: str(kind.__name__)))
+@pytest.mark.parametrize("kind", sorted(members(Status), key=str))
 def test_what_browsers_are_told_is_sent_whether_or_not_somebody_watches(kind: type[Message]) -> None:
     route = ROUTES[kind]
     assert route.exchange is STATUS is OWN_STATUS.exchange

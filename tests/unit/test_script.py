@@ -74,7 +74,11 @@ def test_a_wrapped_chinese_line_gets_no_space() -> None:
 
 
 def test_a_list_is_one_sentence_for_each_item() -> None:
-    assert split_script("- The fox runs\n- The owl\n  watches\n* Night") == ["- The fox runs", "- The owl watches", "* Night"]
+    assert split_script("- The fox runs\n- The owl\n  watches\n* Night") == [
+        "- The fox runs",
+        "- The owl watches",
+        "* Night",
+    ]
     assert split_script("1. The fox runs\n2. The owl watches") == ["1. The fox runs", "2. The owl watches"]
 
 
@@ -83,7 +87,10 @@ def test_a_number_stays_with_its_item() -> None:
 
 
 def test_a_quote_that_nobody_closes_stays_with_what_it_opens() -> None:
-    assert split_script("Then he spoke. “My friends are here. We stay.")[:2] == ["Then he spoke.", "“My friends are here."]
+    assert split_script("Then he spoke. “My friends are here. We stay.")[:2] == [
+        "Then he spoke.",
+        "“My friends are here.",
+    ]
     assert split_script('Then he spoke. "My friends are here.')[-1] == '"My friends are here.'
 
 
@@ -110,12 +117,16 @@ def test_hostile_text_is_only_text(hostile: str) -> None:
 
 
 def letters(text: str) -> str:
-    return "".join(character for character in text if not unicodedata.category(character)[0] in "CZ")
+    return "".join(character for character in text if unicodedata.category(character)[0] not in "CZ")
 
 
-marks = st.sampled_from(list(" .!?…,:;\"'“”‘’«»「」『』。！？、（）()—–-\n\r\t\u2028\u3000\u200f\u202e*1aAbé한語のとنЖ😀\u0301"))
+marks = st.sampled_from(
+    list(" .!?…,:;\"'“”‘’«»「」『』。！？、（）()—–-\n\r\t\u2028\u3000\u200f\u202e*1aAbé한語のとنЖ😀\u0301")
+)
 texts = st.lists(marks | st.characters(exclude_categories=["Cs"]), max_size=120).map("".join)
-words = st.lists(st.sampled_from(["Dr.", "He ", "said", '"', "No.", "\n", "\n\n", "「", "」", "と", "。", "- ", "1. ", "U.S. "]))
+words = st.lists(
+    st.sampled_from(["Dr.", "He ", "said", '"', "No.", "\n", "\n\n", "「", "」", "と", "。", "- ", "1. ", "U.S. "])
+)
 
 
 @settings(max_examples=400, deadline=None, derandomize=True)

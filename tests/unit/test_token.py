@@ -4,7 +4,7 @@ import pytest
 
 from shared.token import COOKIE, is_authorized, session_cookie, session_cookies
 
-TOKEN = "correct horse"  # noqa: S105
+TOKEN = "correct horse"
 RIGHT = session_cookie(TOKEN)
 
 

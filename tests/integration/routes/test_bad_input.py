@@ -1,126 +1,13 @@
 """Whatever is wrong with a request: a 4xx that names the field, and a database that has not changed."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
-from uuid import uuid4
 
 import httpx
 import pytest
 
 from tests.fixtures.desk import Desk, Json
-
-LONG = 2**70
-NO_ID = str(uuid4())
-PROJECT, SENTENCE, RUN = "/projects/{project}", "/projects/{project}/sentences/{sentence}", "/runs/{run}"
-SENTENCES, PRESS = PROJECT + "/sentences", PROJECT + "/generate-scenes"
-
-TEXTS = [("", "empty"), (" \n\t\u3000", "blank"), ("\u200b\u200d\ufeff", "invisible"), ("\x00\x07", "control")]
-NO_TEXT = [(5, "number"), (True, "bool"), ([], "list"), ({}, "object"), ("\ud800", "surrogate")]
-NO_INT = [("5", "text"), (1.5, "fraction"), (True, "bool"), ([], "list"), (LONG, "huge"), (float("nan"), "nan")]
-
-
-def case(method: str, path: str, body: Any, field: str, why: str) -> Any:
-    return pytest.param(method, path, body, field, id=f"{method} {path} {field} {why}")
-
-
-def cases() -> Iterator[Any]:
-    new, post = {"title": "x"}, "POST"
-    # Every field that is a text.
-    for path, body, field, limit, required in [
-        ("/projects", {}, "title", 200, True),
-        ("/projects", new, "style", 500, False),
-        ("/projects", new, "script", 2_000_000, True),
-        ("/split", {}, "script", 2_000_000, True),
-        (SENTENCES, {}, "text", 2000, True),
-        (SENTENCES, {"text": "x"}, "prompt", 4000, False),
-    ]:
-        for value, why in NO_TEXT + [("x" * (limit + 1), "too long")] + (TEXTS if required else []):
-            yield case(post, path, {**body, field: value}, field, why)
-    for field, limit in [("text", 2000), ("prompt", 4000)]:
-        for value, why in [*NO_TEXT, ("x" * (limit + 1), "too long"), ("x" * 100_000, "100 kB")]:
-            yield case("PATCH", SENTENCE, {field: value}, field, why)
-            yield case(post, "/projects", {**new, "sentences": ["a", {"text": "b", field: value}]}, f"sentences[1].{field}", why)
-    for field, limit in [("title", 200), ("style", 500)]:
-        for value, why in [*NO_TEXT, ("x" * (limit + 1), "too long")]:
-            yield case("PATCH", PROJECT, {field: value}, field, why)
-    for value, why in TEXTS:
-        yield case("PATCH", PROJECT, {"title": value}, "title", why)
-        yield case("PATCH", SENTENCE, {"text": value}, "text", why)
-        yield case(post, "/projects", {**new, "sentences": ["a", value]}, "sentences[1].text", why)
-    # Numbers.
-    for value, why in [*NO_INT, (-1, "negative"), (2**53, "more than a browser can hold")]:
-        yield case("PATCH", SENTENCE, {"seed": value}, "seed", why)
-        yield case(post, "/projects", {**new, "sentences": [{"text": "a", "seed": value}]}, "sentences[0].seed", why)
-    for value, why in [*NO_INT, (0, "zero"), (-1, "negative"), (3, "behind the end"), (2**63, "64 bits")]:
-        yield case(post, SENTENCES, {"text": "x", "position": value}, "position", why)
-    for method, path, body in [(post, "/projects", new), ("PATCH", PROJECT, {})]:
-        for field, least, most in [("width", 64, 4096), ("height", 64, 4096), ("fps", 1, 60)]:
-            for value, why in [*NO_INT, (least - 2, "too small"), (most + 2, "too large"), (None, "null")]:
-                yield case(method, path, {**body, "size": {field: value}}, f"size.{field}", why)
-        for seconds, why in [(0.49, "short"), (61, "long"), ("4", "text"), (float("inf"), "inf"), (float("nan"), "nan")]:
-            yield case(method, path, {**body, "size": {"seconds": seconds}}, "size.seconds", why)
-        yield case(method, path, {**body, "size": {"width": 65}}, "size.width", "odd")
-        yield case(method, path, {**body, "size": {"depth": 1}}, "size.depth", "unknown")
-        yield case(method, path, {**body, "size": "640x360"}, "size", "text")
-    # Sentences of a new project.
-    for value, field in [("text", "sentences"), ({}, "sentences"), ([5], "sentences[0]"), ([None], "sentences[0]")]:
-        yield case(post, "/projects", {**new, "sentences": value}, field, "wrong kind")
-    yield case(post, "/projects", {**new, "sentences": ["x"] * 41}, "sentences", "too many")
-    yield case(post, "/projects", {**new, "script": "A dog. " * 41}, "script", "too many")
-    yield case(post, "/projects", {**new, "script": "word " * 500}, "script", "a sentence too long")
-    yield case(post, "/split", {"script": "word " * 500}, "script", "a sentence too long")
-    yield case(post, "/projects", {**new, "sentences": ["x"], "script": "x"}, "body", "both sources")
-    yield case(post, "/projects", {**new, "sentences": [{"prompt": "x"}]}, "sentences[0].text", "missing")
-    yield case(post, "/projects", {**new, "sentences": [{"text": "x", "txt": 1}]}, "sentences[0].txt", "unknown")
-    # Choices and ids.
-    for body, field in [
-        ({"order": "random"}, "order"),
-        ({"order": None}, "order"),
-        ({"stages": []}, "stages"),
-        ({"stages": ["sound"]}, "stages[0]"),
-        ({"stages": "image"}, "stages"),
-        ({"stages": ["image"] * 9}, "stages"),
-        ({"replace": ["image", 1]}, "replace[1]"),
-        ({"dry_run": "yes"}, "dry_run"),
-        ({"dry_run": 1}, "dry_run"),
-        ({"sentence_ids": []}, "sentence_ids"),
-        ({"sentence_ids": ["x"]}, "sentence_ids[0]"),
-        ({"sentence_ids": [NO_ID]}, "sentence_ids"),
-        ({"sentence_ids": "all"}, "sentence_ids"),
-        ({"sentence_ids": [5]}, "sentence_ids[0]"),
-    ]:
-        yield case(post, PRESS, body, field, repr(body))
-    for ids, field in [(["x"], "sentence_ids[0]"), ([], "sentence_ids"), (None, "sentence_ids"), ([NO_ID], "sentence_ids")]:
-        yield case(post, SENTENCES + "/reorder", {"sentence_ids": ids}, field, repr(ids))
-    yield case(post, RUN + "/pause", {"stop_running": "no"}, "stop_running", "text")
-    yield case(post, RUN + "/retry-failed", {"cause": "x" * 65}, "cause", "too long")
-    yield case(post, RUN + "/retry-failed", {"cause": 5}, "cause", "number")
-    yield case(post, RUN + "/retry-failed", {"sentence_ids": []}, "sentence_ids", "empty")
-    yield case(post, "/login", {"token": 5}, "token", "number")
-    yield case(post, "/login", {}, "token", "missing")
-    yield case(post, "/login", {"token": "x" * 1001}, "token", "too long")
-    # Everything that takes a body: unknown fields, missing ones, no object at all.
-    for method, path, good, needed in BODIES:
-        yield case(method, path, {**good, "unknown": 1}, "unknown", "unknown")
-        for body in ([], "text", 5, True):
-            yield case(method, path, body, "body", f"{type(body).__name__}")
-        if needed:
-            yield case(method, path, {}, needed, "missing")
-
-
-BODIES = [
-    ("POST", "/projects", {"title": "x"}, "title"),
-    ("POST", "/split", {"script": "x"}, "script"),
-    ("PATCH", PROJECT, {}, None),
-    ("POST", SENTENCES, {"text": "x"}, "text"),
-    ("PATCH", SENTENCE, {}, None),
-    ("POST", SENTENCES + "/reorder", {"sentence_ids": []}, "sentence_ids"),
-    ("POST", PRESS, {}, None),
-    ("POST", RUN + "/pause", {}, None),
-    ("POST", RUN + "/retry-failed", {}, None),
-    ("POST", "/login", {"token": "x"}, "token"),
-]
+from tests.integration.routes.bad_bodies import BODIES, PRESS, PROJECT, RUN, SENTENCE, SENTENCES, cases
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +37,7 @@ def as_json(value: Any) -> bytes:
     return json.dumps(value).encode()
 
 
-@pytest.mark.parametrize(("method", "path", "body", "field"), list(cases()))
+@pytest.mark.parametrize(("method", "path", "body", "field"), cases())
 def test_a_wrong_field_is_named_and_nothing_is_changed(
     desk: Desk, ids: dict[str, str], method: str, path: str, body: Any, field: str
 ) -> None:
@@ -259,7 +146,7 @@ def test_what_is_no_id_is_refused_by_every_route(desk: Desk, ids: dict[str, str]
 
 
 def test_many_errors_are_told_as_a_few(desk: Desk) -> None:
-    body = {"title": "x", "sentences": [""] * 50_000}
+    body: Json = {"title": "x", "sentences": [""] * 50_000}
     problem = refused(desk, desk.api.build_request("POST", "/projects", json=body), 422)
     assert 1 <= len(problem["errors"]) <= 20
 
@@ -308,7 +195,13 @@ def test_odd_text_comes_back_as_it_was_sent(desk: Desk, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("sent", "kept"),
-    [("a\x00b\x07c", "abc"), ("a\r\nb\rc", "a\nb\nc"), ("\x1b[31mred\x1b[0m", "[31mred[0m"), ("  a \n", "a"), ("\x85a\x9f", "a")],
+    [
+        ("a\x00b\x07c", "abc"),
+        ("a\r\nb\rc", "a\nb\nc"),
+        ("\x1b[31mred\x1b[0m", "[31mred[0m"),
+        ("  a \n", "a"),
+        ("\x85a\x9f", "a"),
+    ],
 )
 def test_control_characters_are_taken_out(desk: Desk, sent: str, kept: str) -> None:
     assert desk.project(sent)["sentences"][0]["text"] == kept

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from shared.token import COOKIE, session_cookie
 from tests.fixtures.desk import Desk, Front, Json, open_desk
 
-TOKEN = "correct horse battery"  # noqa: S105
+TOKEN = "correct horse battery"
 MANY = 64 * 1024
 
 
@@ -46,6 +46,13 @@ def guarded(front: Front, folder: Path) -> Iterator[Desk]:
         yield desk
 
 
+@pytest.fixture
+def nobody(guarded: Desk) -> Iterator[httpx.Client]:
+    """A browser that has not logged in."""
+    with httpx.Client(base_url=guarded.base) as client:
+        yield client
+
+
 def is_problem(answer: httpx.Response, status: int) -> Json:
     assert answer.status_code == status, answer.text[:300]
     assert answer.headers["content-type"] == "application/problem+json"
@@ -63,7 +70,8 @@ def test_the_service_is_reached_by_the_names_of_this_machine(desk: Desk, host: s
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:8700", "", "[::2]", "127.0.0.1@evil", "[::1"]
+    "host",
+    ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:8700", "", "[::2]", "127.0.0.1@evil", "[::1"],
 )
 def test_a_page_that_gave_us_a_name_of_its_own_is_refused(desk: Desk, host: str) -> None:
     for path in ("/api/v1/projects", "/", "/healthz", "/metrics"):
@@ -121,10 +129,14 @@ def routes(desk: Desk) -> list[tuple[str, str]]:
     return found
 
 
-def test_no_route_answers_without_the_token_but_the_login(guarded: Desk) -> None:
-    nobody = httpx.Client(base_url=guarded.base)
+def test_no_route_answers_without_the_token_but_the_login(guarded: Desk, nobody: httpx.Client) -> None:
     for method, path in routes(guarded):
-        for headers in ({}, {"Authorization": "Bearer wrong"}, {"Cookie": f"{COOKIE}=wrong"}, {"Authorization": "Basic eDp5"}):
+        for headers in (
+            {},
+            {"Authorization": "Bearer wrong"},
+            {"Cookie": f"{COOKIE}=wrong"},
+            {"Authorization": "Basic eDp5"},
+        ):
             answer = nobody.request(method, path, headers=headers)
             if path == "/api/v1/login":
                 assert answer.status_code == 422
@@ -143,7 +155,15 @@ def test_every_route_answers_with_the_token(guarded: Desk) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/metrics", "/openapi.json", "/api/", "/api/v1/nothing", "/api/v1/artifacts/p/a.png", "/metrics%0a", "/openapi.json%0A"]
+    [
+        "/metrics",
+        "/openapi.json",
+        "/api/",
+        "/api/v1/nothing",
+        "/api/v1/artifacts/p/a.png",
+        "/metrics%0a",
+        "/openapi.json%0A",
+    ]
     + ["/api%2fv1/projects", "/metrics?x=/healthz", "/%6detrics", "/api/v1/login/../projects", "/docs", "/redoc"],
 )
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
@@ -161,8 +181,7 @@ def test_no_spelling_of_an_address_gets_around_the_token(guarded: Desk, method: 
     assert b'"openapi"' not in body
 
 
-def test_probes_and_the_page_are_open(guarded: Desk) -> None:
-    nobody = httpx.Client(base_url=guarded.base)
+def test_probes_and_the_page_are_open(nobody: httpx.Client) -> None:
     assert nobody.get("/healthz").text == "ok\n"
     assert nobody.head("/healthz").status_code == 200
     assert (nobody.get("/readyz").status_code, nobody.get("/readyz").text) == (503, "not connected to RabbitMQ\n")
@@ -170,19 +189,19 @@ def test_probes_and_the_page_are_open(guarded: Desk) -> None:
         assert nobody.get(path).status_code == 200
 
 
-def test_a_browser_logs_in_once_and_out_again(guarded: Desk) -> None:
-    browser = httpx.Client(base_url=f"{guarded.base}/api/v1")
-    done = browser.post("/login", json={"token": TOKEN})
+def test_a_browser_logs_in_once_and_out_again(nobody: httpx.Client) -> None:
+    projects = "/api/v1/projects"
+    done = nobody.post("/api/v1/login", json={"token": TOKEN})
     assert (done.status_code, done.content) == (204, b"")
     cookie = done.headers["set-cookie"]
     assert "HttpOnly" in cookie
     assert "SameSite=strict" in cookie
     assert "Path=/" in cookie
     assert TOKEN not in cookie
-    assert browser.get("/projects").status_code == 200
-    assert browser.post("/projects", json={"title": "x"}).status_code == 201
-    assert browser.post("/logout").status_code == 204
-    is_problem(browser.get("/projects"), 401)
+    assert nobody.get(projects).status_code == 200
+    assert nobody.post(projects, json={"title": "x"}).status_code == 201
+    assert nobody.post("/api/v1/logout").status_code == 204
+    is_problem(nobody.get(projects), 401)
 
 
 @pytest.mark.parametrize("token", ["", "wrong", TOKEN + " ", TOKEN.upper(), "\x00", "ü", session_cookie(TOKEN)])
@@ -193,7 +212,9 @@ def test_a_wrong_token_logs_nobody_in(guarded: Desk, token: str) -> None:
 
 
 def test_a_login_from_another_origin_is_refused(guarded: Desk) -> None:
-    answer = httpx.post(f"{guarded.base}/api/v1/login", json={"token": TOKEN}, headers={"Origin": "http://evil.example"})
+    answer = httpx.post(
+        f"{guarded.base}/api/v1/login", json={"token": TOKEN}, headers={"Origin": "http://evil.example"}
+    )
     is_problem(answer, 403)
 
 
@@ -260,7 +281,7 @@ def test_half_a_request_is_none(desk: Desk) -> None:
 def test_a_length_that_makes_no_sense_is_refused(desk: Desk, length: str) -> None:
     before = desk.dump()
     with socket.create_connection(("127.0.0.1", httpx.URL(desk.base).port or 0), timeout=10) as connection:
-        head = f"POST /api/v1/projects HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+        head = f"POST /api/v1/projects HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n"
         connection.sendall(head.encode("latin-1"))
         assert connection.recv(65536).split()[1] in (b"400", b"413")
     assert desk.dump() == before

@@ -227,7 +227,10 @@ def test_runs_are_listed_newest_first(desk: Desk) -> None:
 def test_failures_are_grouped_by_cause_the_largest_first(desk: Desk) -> None:
     board = desk.generated("A fail:nsfw", "B failvideo:oom", "C fine", "D fail:oom")
     shown = detail(desk, board["runs"][0])
-    assert [(g["cause"], [s["number"] for s in g["scenes"]]) for g in shown["failures"]] == [("oom", [2, 4]), ("nsfw", [1])]
+    assert [(g["cause"], [s["number"] for s in g["scenes"]]) for g in shown["failures"]] == [
+        ("oom", [2, 4]),
+        ("nsfw", [1]),
+    ]
     assert shown["failures"][0]["failure"]["message"] == "It will never work."
     run = shown["run"]
     assert (run["status"], run["failed"], run["scenes"]) == ("completed", 3, 4)

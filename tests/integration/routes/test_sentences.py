@@ -101,7 +101,7 @@ def test_an_order_must_name_each_sentence_once(desk: Desk) -> None:
 
 
 def test_places_stay_without_gaps_whatever_is_done(desk: Desk) -> None:
-    chance = random.Random(4)  # noqa: S311
+    chance = random.Random(4)
     board = desk.project("a", "b", "c")
     base = path(board)
     alive, gone = {s["id"] for s in board["sentences"]}, set[str]()
