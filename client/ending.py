@@ -1,0 +1,81 @@
+"""How a run ended, for a person, for a script and for a file."""
+
+import json
+from datetime import UTC, datetime
+from enum import IntEnum
+from pathlib import Path
+
+from client.api import BadInput
+from client.follow import Followed
+from client.terminal import Terminal, counted
+from client.view import duration, failures
+from shared.contracts.run import RunStatus
+from shared.contracts.scene import SceneStatus
+
+
+class Exit(IntEnum):
+    """Exit codes; 128 and the signal's number where a run was left running."""
+
+    ALL_MADE = 0
+    SOME_FAILED = 1
+    BAD_INPUT = 2
+    CANCELLED = 3
+    UNREACHABLE = 4
+
+
+def exit_code(end: Followed) -> int:
+    """What the run's end means to a script."""
+    if end.left:
+        return 128 + end.left
+    if end.run.status is RunStatus.CANCELLED:
+        return Exit.CANCELLED
+    if end.run.failed:
+        return Exit.SOME_FAILED
+    return Exit.CANCELLED if end.run.images.cancelled or end.run.videos.cancelled else Exit.ALL_MADE
+
+
+def say_end(terminal: Terminal, end: Followed) -> None:
+    """Everything that failed, and one line about the whole."""
+    board, run = end.board, end.run
+    short = str(run.project_id)[:8]
+    if end.left:
+        terminal.say(
+            f"The run goes on in the studio. See it again: videogen watch {short}; stop it: videogen cancel {short}"
+        )
+        return
+    failed = [scene for scene in board.scenes_of(run.id) if scene.status is SceneStatus.FAILED]
+    texts = {sentence.id: sentence.text for sentence in board.sentences}
+    if failed and terminal.is_drawn:
+        terminal.draw(failures(failed, texts))
+    say = {RunStatus.COMPLETED: "done", RunStatus.CANCELLED: "cancelled"}[run.status]
+    made = summary(end)
+    sentences, images, videos = (counted(int(made[f"{thing}s"]), thing) for thing in ("sentence", "image", "video"))
+    style = {Exit.ALL_MADE: "green", Exit.SOME_FAILED: "red"}.get(Exit(exit_code(end)), "yellow")
+    seconds = duration(float(made["seconds"]))
+    terminal.say(f"{say}: {sentences}, {images}, {videos}, {made['failed']:,} failed, {seconds}", style)
+    if run.failed:
+        terminal.say(f"Make what failed again: videogen retry {short}", "dim")
+
+
+def summary(end: Followed) -> dict[str, str | int | float]:
+    """Counted from the storyboard as it is at the end."""
+    sentences = end.board.sentences
+    seconds = ((end.run.ended_at or datetime.now(UTC)) - end.run.created_at).total_seconds()
+    return {
+        "sentences": len(sentences),
+        "images": sum(sentence.image is not None for sentence in sentences),
+        "videos": sum(sentence.video is not None for sentence in sentences),
+        "failed": sum(scene.status is SceneStatus.FAILED for scene in end.board.scenes.values()),
+        "seconds": round(max(0.0, seconds), 1),
+        "outcome": "left_running" if end.left else end.run.status.value,
+        "project_id": str(end.run.project_id),
+        "run_id": str(end.run.id),
+    }
+
+
+def write_summary(end: Followed, path: Path) -> None:
+    """For a script to read."""
+    try:
+        path.write_text(json.dumps(summary(end)) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise BadInput(f"--summary-json {path}: it cannot be written ({error.strerror}).") from error
