@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, aclosing, contextmanager, suppress
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeAlias, TypeVar, cast
 from uuid import uuid4
 
 import aio_pika
@@ -36,6 +36,7 @@ parked_total = Counter("videogen_messages_parked", "Messages nobody could read",
 reconnects_total = Counter("videogen_bus_reconnects", "Connections to the broker that were lost", ["reader"])
 
 M = TypeVar("M")
+Properties: TypeAlias = aiormq.spec.Basic.Properties
 
 
 class BusUnavailable(Exception):
@@ -103,9 +104,7 @@ class Bus:
         self._watchdog_s = watchdog_s  #: how often an idle reader asks whether it is still a consumer
         self._lock = asyncio.Lock()
         self._connection: AbstractConnection | None = None
-        self._confirmed: AbstractChannel | None = None
-        self._unconfirmed: AbstractChannel | None = None
-        self._exchanges: dict[tuple[bool, str], aio_pika.abc.AbstractExchange] = {}
+        self._channels: dict[bool, AbstractChannel] = {}  #: by whether the broker confirms
 
     async def __aenter__(self) -> Self:
         return self
@@ -131,44 +130,53 @@ class Bus:
         may or may not have arrived, or `Unroutable`.
         """
         route = ROUTES[type(message)]
-        envelope = aio_pika.Message(
-            message.model_dump_json().encode(),
+        properties = Properties(
             content_type="application/json",
-            type=getattr(message, "type", None),
+            message_type=getattr(message, "type", None),
             message_id=uuid4().hex,
             app_id=self._name,
             headers={"run_id": str(run_id)} if (run_id := getattr(message, "run_id", None)) else None,
             delivery_mode=2 if route.durable else 1,
             reply_to=reply_to,
             correlation_id=correlation_id,
-            expiration=expires_s,
+            expiration=str(int(expires_s * 1000)) if expires_s is not None else None,
         )
+        body = message.model_dump_json().encode()
         key = address if route.exchange is None else _routing_key(route, message)
-        await self._send(envelope, route.exchange.name if route.exchange else "", key, confirm, route.mandatory)
+        exchange = route.exchange.name if route.exchange else ""
+        await self._send(body, properties, exchange, key, confirm=confirm, mandatory=route.mandatory)
 
     async def _send(
-        self, envelope: aio_pika.Message, exchange_name: str, key: str, confirm: bool, mandatory: bool
+        self, body: bytes, properties: Properties, exchange: str, key: str, *, confirm: bool, mandatory: bool
     ) -> None:
         try:
             with _broker_errors():
-                exchange = self._exchanges.get((confirm, exchange_name)) or await self._exchange(confirm, exchange_name)
+                channel = self._channels.get(confirm) or await self._channel(confirm)
+                # The abstract one does not tell of `wait`.
+                underlay = cast(aiormq.Channel, await channel.get_underlay_channel())
                 async with asyncio.timeout(self._timeout_s):
-                    await exchange.publish(
-                        envelope, key, mandatory=mandatory and confirm, timeout=self._timeout_s if confirm else None
+                    await underlay.basic_publish(
+                        body,
+                        exchange=exchange,
+                        routing_key=key,
+                        properties=properties,
+                        mandatory=mandatory and confirm,
+                        # What is confirmed need not be waited for twice, and many leave in one write.
+                        wait=not confirm,
                     )
         except (BusUnavailable, Unroutable):
             await self._disconnect()
             raise
 
-    async def _exchange(self, confirm: bool, name: str) -> aio_pika.abc.AbstractExchange:
+    async def _channel(self, confirm: bool) -> AbstractChannel:
         async with self._lock:
             if self._connection is None or self._connection.is_closed:
-                self._exchanges.clear()
-                self._connection = await _connect(self._url, f"{self._name} (publisher)", self._timeout_s)
+                self._channels.clear()
+                connection = self._connection = await _connect(self._url, f"{self._name} (publisher)", self._timeout_s)
                 async with asyncio.timeout(self._timeout_s):
-                    self._confirmed = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
-                    self._unconfirmed = await self._connection.channel(publisher_confirms=False)
-                    underlay = await self._confirmed.get_underlay_channel()
+                    confirmed = await connection.channel(publisher_confirms=True, on_return_raises=True)
+                    unconfirmed = await connection.channel(publisher_confirms=False)
+                    underlay = await confirmed.get_underlay_channel()
                     for queue in DURABLE:
                         await _declare(underlay, queue)
                     for route in ROUTES.values():
@@ -176,19 +184,14 @@ class Bus:
                             await underlay.exchange_declare(
                                 route.exchange.name, exchange_type=route.exchange.kind, durable=True
                             )
-            channel = self._confirmed if confirm else self._unconfirmed
-            if channel is None:
+                self._channels = {True: confirmed, False: unconfirmed}
+            if confirm not in self._channels:
                 raise BusUnavailable("the connection to RabbitMQ was lost")
-            if not name:
-                exchange = channel.default_exchange
-            else:
-                exchange = await channel.get_exchange(name, ensure=False)
-            self._exchanges[confirm, name] = exchange
-            return exchange
+            return self._channels[confirm]
 
     async def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
-        self._exchanges.clear()
+        self._channels.clear()
         if connection is not None:
             await _close(connection)
 
@@ -291,8 +294,8 @@ class Bus:
                 log.error("message_parked", queue=label, cause=cause, error=str(error)[:500])
         parked_total.labels(label, cause).inc()
         await self._send(
-            aio_pika.Message(
-                message.body[:MAX_MESSAGE_BYTES],
+            message.body[:MAX_MESSAGE_BYTES],
+            Properties(
                 message_id=uuid4().hex,
                 delivery_mode=2,
                 headers={"cause": cause, "queue": label, "parked_by": self._name},
@@ -386,7 +389,10 @@ class Inbox:
 
     async def run(self) -> None:
         """Read for ever; run it as a task."""
-        async for delivery in self._bus.deliveries(self._queue, self._adapter, prefetch=0, connected=self._connected):
+        reading = self._bus.deliveries(
+            self._queue, self._adapter, prefetch=0, connected=self._connected, lost=self._lost
+        )
+        async for delivery in reading:
             waiting = self._open.get(delivery.correlation_id or "")
             if waiting is None:
                 await self._on_message(delivery.message)
@@ -400,6 +406,9 @@ class Inbox:
 
     def _connected(self, name: str) -> None:
         self._name = name
+
+    def _lost(self) -> None:
+        self._name = None
 
     async def ask(self, question: Message, *, timeout_s: float) -> Any:
         """Send a question and wait for its answer.

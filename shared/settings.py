@@ -4,12 +4,20 @@ import ipaddress
 from pathlib import Path
 from typing import Annotated, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class SettingsError(Exception):
     """The environment asks for something that cannot be, or must not be; names the variable."""
+
+
+def _sendable(token: SecretStr) -> SecretStr:
+    """Headers carry nothing else, and a short token is guessed."""
+    value = token.get_secret_value()
+    if len(value) < 8 or not all("!" <= character <= "~" for character in value):
+        raise ValueError("use at least 8 letters, digits and signs of plain ASCII, without spaces")
+    return token
 
 
 class ServiceSettings(BaseSettings):
@@ -20,7 +28,7 @@ class ServiceSettings(BaseSettings):
     amqp_url: Annotated[str, Field(pattern=r"^amqps?://\S+$")] = "amqp://guest:guest@127.0.0.1:5672/"  #: of the broker
     artifacts_url: str = "var/artifacts"  #: folder for images and videos
     log_level: Annotated[str, Field(pattern="(?i)^(debug|info|warning|error)$")] = "info"
-    api_token: SecretStr | None = None  #: once set, nothing answers without it
+    api_token: Annotated[SecretStr, AfterValidator(_sendable)] | None = None  #: once set, nothing answers without it
     allow_open: bool = False  #: listen beyond loopback although no token is set
     presence_s: Annotated[float, Field(gt=0, le=60)] = 2  #: between a worker's signs of life
     stop_s: Annotated[float, Field(gt=0)] = 20  #: for a clean end after SIGTERM

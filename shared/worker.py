@@ -14,7 +14,7 @@ import tempfile
 import time
 import traceback
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
@@ -53,6 +53,13 @@ from shared.generator import GenerationFailed, Generator, Job, Rendered, Stopped
 from shared.health import serve_health
 from shared.logs import get_logger
 from shared.settings import ServiceSettings, check_bind
+
+try:
+    import uvloop
+except ImportError:
+    run: Callable[[Coroutine[Any, Any, None]], None] = asyncio.run
+else:
+    run = uvloop.run
 
 PROGRESS_S = 0.25
 REMEMBERED_STOPS = 1000
@@ -366,6 +373,8 @@ class Worker:
         while granted:
             await running.stepped.wait()
             running.stepped.clear()
+            if running.fraction >= 1:
+                continue  # The result says so in a moment.
             with suppress(BusUnavailable, Unroutable):
                 await self._bus.publish(
                     SceneProgressed(
@@ -468,6 +477,6 @@ def run_worker(
         log.info("worker_ended", worker=name)
 
     with lock:
-        asyncio.run(serve())
+        run(serve())
     # A generator that never listened would hold the interpreter back for ever.
     os._exit(0)

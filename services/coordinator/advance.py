@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from prometheus_client import Counter, Histogram
-from sqlalchemy.engine import Connection
 
+from services.coordinator.counters import Group, count
 from services.coordinator.dispatch import Window, choose, room
 from services.coordinator.errors import NotFound
 from services.coordinator.lifecycle import (
@@ -29,8 +29,8 @@ from services.coordinator.lifecycle import (
     decide,
 )
 from services.coordinator.store import outbox, scenes, storyboard
-from services.coordinator.store.database import Database, lock_project
-from shared.contracts.claims import Claim, Granted, Refused, Renew, Renewed
+from services.coordinator.store.database import Connection, Database, lock_project
+from shared.contracts.claims import Claim, Granted, Refused, Renew, Renewed, SceneInput
 from shared.contracts.commands import GENERATE, Message
 from shared.contracts.events import (
     ImageCompleted,
@@ -84,21 +84,17 @@ class Change:
 
     def keep(self, owner: Scene, take: Take) -> None:
         """Store a finished file as a take, and select it where the decision says so."""
-        given = scenes.load_input(self.connection, owner.id)
-        source = owner.image if take.stage is Stage.VIDEO else None
-        made_from = storyboard.fingerprint(take.stage, given, source)
-        take_id = storyboard.add_take(self.connection, owner, take.stage, take.artifact, made_from, self.now)
+        stage, artifact = take.stage, take.artifact
+        found = storyboard.find_owner(self.connection, owner.id)
+        source = owner.image if stage is Stage.VIDEO else None
+        made_from = storyboard.fingerprint(stage, SceneInput.model_validate_json(found.input), source)
+        take_id = storyboard.add_take(self.connection, owner, stage, artifact, made_from, self.now)
         if take_id is None:
             return
         self._sentences.add(owner.sentence_id)
-        row = storyboard.find_sentence(self.connection, self.head.id, owner.sentence_id)
-        if row is None:
-            return
-        column = f"{take.stage}_take_id"
-        empty = row._mapping[column] is None
-        if take.selection is Selection.ALWAYS or (take.selection is Selection.IF_NONE and empty):
-            storyboard.set_sentence(self.connection, owner.sentence_id, **{column: take_id})
-            storyboard.refresh_stale(self.connection, self.head, [owner.sentence_id])
+        empty = found._mapping[f"{stage}_take_id"] is None
+        if found.id and (take.selection is Selection.ALWAYS or (take.selection is Selection.IF_NONE and empty)):
+            storyboard.select_new_take(self.connection, self.head, found, take_id, stage, artifact, made_from)
 
     def finish(self) -> bool:
         """Number the commit and put its event into the outbox. False when nothing happened."""
@@ -166,10 +162,11 @@ class Advance:
         row = scenes.run_row(change.connection, run_id)
         if row is None:
             raise NotFound("run", run_id)
-        counted = scenes.counters(change.connection, run_id)
+        groups = scenes.groups(change.connection, run_id)
+        counted = count(groups)
         run = scenes.to_run(row, counted, change.seq)
-        if run.status is RunStatus.RUNNING and self._dispatch(change, run):
-            run = scenes.to_run(row, scenes.counters(change.connection, run_id), change.seq)
+        if run.status is RunStatus.RUNNING and (queued := self._dispatch(change, run)):
+            run = scenes.to_run(row, count([*groups, *queued]), change.seq)
         if counted.over and row.ended_at is None:
             status = RunStatus.CANCELLED if run.status is RunStatus.CANCELLING else RunStatus.COMPLETED
             scenes.set_run(change.connection, run_id, status=status.value, ended_at=change.now, notice=None)
@@ -178,23 +175,26 @@ class Advance:
         change.run = run
         return run
 
-    def _dispatch(self, change: Change, run: Run) -> bool:
-        """Put waiting scenes on their queues, as many as the window has room for."""
+    def _dispatch(self, change: Change, run: Run) -> list[Group]:
+        """Put waiting scenes on their queues, as many as the window has room for. Returns how the counts moved."""
         if self.hold:
-            return False
-        dispatched = False
+            return []
+        queued: list[Scene] = []
         for stage, free in room(run.order, run.images, run.videos, self.window).items():
             if not free:
                 continue
             waiting = {scene.id: scene for scene in scenes.waiting(change.connection, run.id, stage, free)}
             chosen = choose([(scene.number, scene.id) for scene in waiting.values()], free)
             decisions = [decide(waiting[scene_id], Dispatch()) for scene_id in chosen]
-            queued = [decision.scene for decision in decisions if isinstance(decision, Changed)]
-            change.save(queued)
-            for scene in queued:
-                change.send(job(scene))
-            dispatched = dispatched or bool(queued)
-        return dispatched
+            queued += [decision.scene for decision in decisions if isinstance(decision, Changed)]
+        change.save(queued)
+        for scene in queued:
+            change.send(job(scene))
+        return [
+            Group(scene.plan, scene.stage, status, by)
+            for scene in queued
+            for status, by in ((SceneStatus.WAITING, -1), (SceneStatus.QUEUED, 1))
+        ]
 
     # What workers say.
 
@@ -262,6 +262,8 @@ class Advance:
                     taken += 1
             for run_id in runs:
                 self.settle(change, run_id)
+            # One event tells of one run; of several, browsers learn by fetching.
+            change.reset = len(runs) > 1
         return taken
 
     def top_up(self, project_id: UUID, run_id: UUID, notice: Notice | None) -> None:
@@ -275,9 +277,10 @@ class Advance:
                 scenes.set_run(change.connection, run_id, notice=told)
                 self.settle(change, run_id)
                 return
-            run = scenes.to_run(row, scenes.counters(change.connection, run_id), change.seq)
-            if self._dispatch(change, run):
-                change.run = scenes.to_run(row, scenes.counters(change.connection, run_id), change.seq)
+            groups = scenes.groups(change.connection, run_id)
+            run = scenes.to_run(row, count(groups), change.seq)
+            if queued := self._dispatch(change, run):
+                change.run = scenes.to_run(row, count([*groups, *queued]), change.seq)
 
     def publish_again(self, project_id: UUID, lost: Sequence[tuple[UUID, int]]) -> None:
         """Jobs (scene, attempt) whose message is gone from the broker: the same attempt, once more."""

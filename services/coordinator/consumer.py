@@ -40,7 +40,8 @@ class Consumer:
 
     async def results(self) -> None:
         adapter: TypeAdapter[Result] = TypeAdapter(Result)
-        async for delivery in self._bus.deliveries(RESULTS, adapter, prefetch=PREFETCH, connected=self._connected):
+        reading = self._bus.deliveries(RESULTS, adapter, prefetch=PREFETCH, connected=self._connected, lost=self._lost)
+        async for delivery in reading:
             crash_point("result.before_commit")
             await self._patiently(self._advance.result, delivery.message)
             crash_point("result.before_ack")
@@ -112,3 +113,6 @@ class Consumer:
     def _connected(self, _: str) -> None:
         self.connected = True
         self._reconnected()
+
+    def _lost(self) -> None:
+        self.connected = False

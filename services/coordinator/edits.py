@@ -62,7 +62,7 @@ def list_projects(advance: Advance, limit: int, offset: int) -> tuple[list[Proje
         rows = storyboard.list_projects(connection, limit, offset)
         ids = [row.id for row in rows]
         posters = storyboard.posters(connection, ids)
-        runs = scenes.latest_bulk(connection, ids)
+        runs = scenes.shown_runs(connection, ids)
         listed = [
             ProjectSummary(
                 **storyboard.to_project(row).model_dump(),

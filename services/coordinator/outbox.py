@@ -18,6 +18,7 @@ from shared.logs import get_logger
 
 BATCH = 100
 POLL_S = 0.5
+QUIET_S = 0.05  #: without anything new, after which confirmed messages are forgotten
 
 log = get_logger(__name__)
 age_gauge = Gauge("videogen_outbox_age_seconds", "Age of the oldest message not yet confirmed")
@@ -36,6 +37,7 @@ class Relay:
     def __init__(self, database: Database, bus: Bus) -> None:
         self._database = database
         self._bus = bus
+        self._confirmed: set[int] = set()  #: rows the broker has; forgotten together, since every commit costs
         self._wake = asyncio.Event()
         self._loop = asyncio.get_running_loop()
 
@@ -55,44 +57,63 @@ class Relay:
                 try:
                     await self._relay(duty)
                 finally:
-                    await asyncio.to_thread(duty.release)
+                    await asyncio.to_thread(self._end, duty)
             except Unavailable as error:
                 log.error("relay_lost_database", error=str(error))
                 await asyncio.sleep(1)
 
     async def _relay(self, duty: Duty) -> None:
         delay = 0.1
-        done: list[int] = []
+        rows: list[Any] = []
+        self._wake.set()  # There may be something that nobody has relayed yet.
         while True:
+            if len(rows) < BATCH:
+                await self._rest(duty)
             self._wake.clear()
-            rows = await asyncio.to_thread(self._turn, duty, done)
-            done = []
-            if not rows:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(POLL_S):
-                        await self._wake.wait()
-                continue
+            rows = await asyncio.to_thread(self._next, duty)
             outcomes = await asyncio.gather(*(self._publish(row) for row in rows))
-            done = [row.id for row, outcome in zip(rows, outcomes, strict=True) if outcome is None]
+            self._confirmed.update(row.id for row, outcome in zip(rows, outcomes, strict=True) if outcome is None)
             unroutable = [row.id for row, outcome in zip(rows, outcomes, strict=True) if outcome == "unroutable"]
             if unroutable:
                 await asyncio.to_thread(self._note_failed, duty, unroutable)
-            if len(done) < len(rows):
-                await asyncio.to_thread(self._turn, duty, done, 0)
-                done = []
+            if any(outcomes):
+                await asyncio.to_thread(self._forget, duty)
                 await asyncio.sleep(delay)
+                self._wake.set()
                 delay = min(delay * 2, 2)
             else:
                 delay = 0.1
 
-    def _turn(self, duty: Duty, done: list[int], limit: int = BATCH) -> Any:
-        """Forget what was confirmed and read what is next, in one transaction."""
-        with duty.write() as connection:
-            outbox.confirmed(connection, done)
-            rows = outbox.oldest(connection, limit) if limit else []
+    async def _rest(self, duty: Duty) -> None:
+        """Until there is something new, or it is time to look by oneself."""
+        try:
+            async with asyncio.timeout(QUIET_S if self._confirmed else POLL_S):
+                await self._wake.wait()
+        except TimeoutError:
+            await asyncio.to_thread(self._forget, duty)
+
+    def _next(self, duty: Duty) -> list[Any]:
+        """What waits; a read, which holds nobody up."""
+        if len(self._confirmed) >= BATCH:
+            self._forget(duty)
+        with duty.read() as connection:
+            oldest = outbox.oldest(connection, BATCH + len(self._confirmed))
+        rows = [row for row in oldest if row.id not in self._confirmed]
         length_gauge.set(len(rows))
         age_gauge.set(max(((datetime.now(UTC) - row.created_at).total_seconds() for row in rows), default=0))
         return rows
+
+    def _forget(self, duty: Duty) -> None:
+        """Whatever dies before this: the messages are published twice, which claims and versions make harmless."""
+        if self._confirmed:
+            with duty.write() as connection:
+                outbox.confirmed(connection, list(self._confirmed))
+            self._confirmed.clear()
+
+    def _end(self, duty: Duty) -> None:
+        with suppress(*Unavailable):
+            self._forget(duty)
+        duty.release()
 
     def _note_failed(self, duty: Duty, ids: list[int]) -> None:
         with duty.write() as connection:

@@ -1,5 +1,6 @@
 """Errors as problem documents (RFC 9457): what is wrong, in which field, and what to do."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
@@ -8,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Mount
 
 from services.coordinator.errors import BadField, Conflict, NotFound
 from services.coordinator.store.database import Unavailable
@@ -33,6 +35,9 @@ TITLES = {
 
 
 NO_JSON = "This cannot be read as JSON in UTF-8: an odd byte, a number too long, or nested too deep."
+
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 
 class FieldError(BaseModel):
@@ -67,52 +72,80 @@ def problem_response(
 
 def answer_errors(app: FastAPI) -> None:
     """Give every error of the app its answer."""
+    for kinds, handler in _HANDLERS:
+        for kind in kinds:
+            app.add_exception_handler(kind, handler)
 
-    @app.exception_handler(RequestValidationError)
-    async def _(request: Request, error: RequestValidationError) -> Response:
-        found = error.errors()
-        if isinstance(error.body, bytes) and any(tuple(e["loc"]) == ("body",) for e in found):
-            wanted = "Send JSON with the header `Content-Type: application/json`."
-            return problem_response(415, wanted, [FieldError(field="Content-Type", message=wanted)])
-        errors = [FieldError(field=_field(e), message=_sentence(e)) for e in found[:20]]
-        return problem_response(422, f"{errors[0].field}: {errors[0].message}", errors)
 
-    @app.exception_handler(BadField)
-    async def _(request: Request, error: BadField) -> Response:
-        return problem_response(422, str(error), [FieldError(field=error.field, message=str(error))])
+async def _bad_request(_: Request, error: Any) -> Response:
+    found = error.errors()
+    if isinstance(error.body, bytes) and any(tuple(e["loc"]) == ("body",) for e in found):
+        wanted = "Send JSON with the header `Content-Type: application/json`."
+        return problem_response(415, wanted, [FieldError(field="Content-Type", message=wanted)])
+    errors = [FieldError(field=_field(e), message=_sentence(e)) for e in found[:20]]
+    return problem_response(422, f"{errors[0].field}: {errors[0].message}", errors)
 
-    @app.exception_handler(NotFound)
-    async def _(request: Request, error: NotFound) -> Response:
-        return problem_response(404, str(error))
 
-    @app.exception_handler(ArtifactMissing)
-    @app.exception_handler(BadKey)
-    async def _(request: Request, error: Exception) -> Response:
-        return problem_response(404, "There is no such file.")
+async def _bad_field(_: Request, error: Any) -> Response:
+    return problem_response(422, str(error), [FieldError(field=error.field, message=str(error))])
 
-    @app.exception_handler(Conflict)
-    async def _(request: Request, error: Conflict) -> Response:
-        return problem_response(409, str(error), run_id=error.run_id)
 
-    @app.exception_handler(HTTPException)
-    async def _(request: Request, error: HTTPException) -> Response:
-        if error.status_code == 400 and error.__cause__:  # FastAPI's word for a body that it could not parse.
-            return problem_response(422, NO_JSON, [FieldError(field="body", message=NO_JSON)])
-        answer = problem_response(error.status_code, str(error.detail))
-        answer.headers.update(error.headers or {})
-        return answer
+async def _not_found(_: Request, error: Any) -> Response:
+    return problem_response(404, str(error))
 
-    async def unavailable(request: Request, error: Exception) -> Response:
-        log.error("database_unavailable", path=request.url.path, error=str(error))
-        return problem_response(503, "The database does not answer; nothing was changed. Try again in a moment.")
 
-    for kind in Unavailable:
-        app.add_exception_handler(kind, unavailable)
+async def _no_file(_: Request, error: Any) -> Response:
+    return problem_response(404, "There is no such file.")
 
-    @app.exception_handler(Exception)
-    async def _(request: Request, error: Exception) -> Response:
-        log.exception("request_failed", path=request.url.path, exc_info=error)
-        return problem_response(500, f"Something went wrong here ({type(error).__name__}); the log says more.")
+
+async def _conflict(_: Request, error: Any) -> Response:
+    return problem_response(409, str(error), run_id=error.run_id)
+
+
+async def _http(request: Request, error: Any) -> Response:
+    if error.status_code == 400 and error.__cause__:  # FastAPI's word for a body that it could not parse.
+        return problem_response(422, NO_JSON, [FieldError(field="body", message=NO_JSON)])
+    answer = problem_response(error.status_code, str(error.detail))
+    answer.headers.update(error.headers or {})
+    if error.status_code == 405:
+        answer.headers["Allow"] = ", ".join(sorted(_methods(request)))
+    return answer
+
+
+async def _unavailable(request: Request, error: Any) -> Response:
+    log.error("database_unavailable", path=request.url.path, error=str(error))
+    return problem_response(503, "The database does not answer; nothing was changed. Try again in a moment.")
+
+
+async def _our_mistake(request: Request, error: Any) -> Response:
+    log.error("request_failed", path=request.url.path, exc_info=error)
+    return problem_response(500, f"Something went wrong here ({type(error).__name__}); the log says more.")
+
+
+_HANDLERS: tuple[tuple[tuple[type[Exception], ...], Callable[[Request, Any], Awaitable[Response]]], ...] = (
+    ((RequestValidationError,), _bad_request),
+    ((BadField,), _bad_field),
+    ((NotFound,), _not_found),
+    ((ArtifactMissing, BadKey), _no_file),
+    ((Conflict,), _conflict),
+    ((HTTPException,), _http),
+    (Unavailable, _unavailable),
+    ((Exception,), _our_mistake),
+)
+
+
+def _methods(request: Request) -> set[str]:
+    """What may be done at this address. The router itself names only those of the first route that fits."""
+    app: FastAPI = request.app
+    return {
+        method
+        for method in METHODS
+        if any(
+            route.matches({**request.scope, "method": method})[0] is Match.FULL
+            for route in app.routes
+            if not isinstance(route, Mount)
+        )
+    }
 
 
 def _field(error: Any) -> str:

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict, model_validator
 
 from services.coordinator.edits import MAX_SEED
-from shared.contracts.project import Size
+from shared.contracts.project import NUMBER, Size
 from shared.contracts.run import Order
 from shared.contracts.scene import Stage
 
@@ -43,7 +43,7 @@ Title = Annotated[str, Field(min_length=1, max_length=MAX_TITLE), *_visible, Aft
 Prompt = Annotated[str, Field(max_length=MAX_PROMPT), AfterValidator(clean)]
 Style = Annotated[str, Field(max_length=MAX_STYLE), AfterValidator(clean)]
 Script = Annotated[str, Field(min_length=1, max_length=MAX_SCRIPT), *_visible]
-Seed = Annotated[int, Strict(), Field(ge=0, le=MAX_SEED)]
+Seed = Annotated[int, Field(ge=0, le=MAX_SEED), NUMBER]
 Flag = Annotated[bool, Strict()]
 Named = Annotated[list[UUID], Field(min_length=1, max_length=MAX_NAMED)]
 Stages = Annotated[tuple[Stage, ...], Field(max_length=2)]
@@ -102,7 +102,7 @@ class EditProject(Asked):
 class AddSentence(Asked):
     text: Text
     prompt: Prompt | None = None
-    position: Annotated[int, Strict(), Field(ge=1, le=1_000_000)] | None = None
+    position: Annotated[int, Field(ge=1, le=1_000_000), NUMBER] | None = None
 
 
 class EditSentence(Asked):

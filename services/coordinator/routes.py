@@ -23,7 +23,7 @@ from services.coordinator.runs import Press
 from services.coordinator.script import split_script
 from services.coordinator.settings import CoordinatorSettings
 from services.coordinator.store import scenes, storyboard
-from shared.artifacts import ArtifactMissing, Folder
+from shared.artifacts import ENDINGS, ArtifactMissing, Folder
 from shared.contracts.project import Project, Sentence, Size, Storyboard
 from shared.contracts.run import Order, Run
 from shared.contracts.scene import Scene, SceneStatus, Stage
@@ -64,6 +64,7 @@ def api(
     router = APIRouter(prefix="/api/v1", responses=PROBLEMS)
     _project_routes(router, advance, settings)
     _sentence_routes(router, advance, settings)
+    _press_routes(router, advance)
     _run_routes(router, advance, stopped)
     _file_routes(router, advance, artifacts)
     _studio_routes(router, presence, settings)
@@ -174,13 +175,14 @@ def _sentence_routes(router: APIRouter, advance: Advance, settings: CoordinatorS
         return answer(edits.select_take(advance, project_id, sentence_id, take_id))
 
 
-def _run_routes(router: APIRouter, advance: Advance, stopped: Callable[[], None]) -> None:
-    accepted: dict[int | str, dict[str, Any]] = {202: {"model": Run, "description": "A new run was started"}}
+ACCEPTED: dict[int | str, dict[str, Any]] = {202: {"model": Run, "description": "This has changed it"}}
 
+
+def _press_routes(router: APIRouter, advance: Advance) -> None:
     @router.post(
         "/projects/{project_id}/generate-scenes",
         response_model=Run | responses.PlanShown,
-        responses=accepted,
+        responses=ACCEPTED,
         tags=["runs"],
     )
     def generate_scenes(
@@ -216,21 +218,23 @@ def _run_routes(router: APIRouter, advance: Advance, stopped: Callable[[], None]
         """One run with its scenes, its failures by cause, and what stands in front of it."""
         return answer(_run_detail(advance, run_id))
 
-    @router.post("/runs/{run_id}/cancel", response_model=Run, responses=accepted, tags=["runs"])
+
+def _run_routes(router: APIRouter, advance: Advance, stopped: Callable[[], None]) -> None:
+    @router.post("/runs/{run_id}/cancel", response_model=Run, responses=ACCEPTED, tags=["runs"])
     def cancel(run_id: RunId) -> Response:
         """Stop a run. No job of it starts after this answer; one that runs stops within a step."""
         run, changed = runs.cancel(advance, run_id)
         stopped()
         return answer(run, 202 if changed else 200)
 
-    @router.post("/runs/{run_id}/pause", response_model=Run, responses=accepted, tags=["runs"])
+    @router.post("/runs/{run_id}/pause", response_model=Run, responses=ACCEPTED, tags=["runs"])
     def pause(run_id: RunId, body: Annotated[requests.PauseRun | None, Body()] = None) -> Response:
         """Hold a run. The running job finishes, unless it is to stop as well."""
         run, changed = runs.pause(advance, run_id, stop_running=bool(body and body.stop_running))
         stopped()
         return answer(run, 202 if changed else 200)
 
-    @router.post("/runs/{run_id}/resume", response_model=Run, responses=accepted, tags=["runs"])
+    @router.post("/runs/{run_id}/resume", response_model=Run, responses=ACCEPTED, tags=["runs"])
     def resume(run_id: RunId) -> Response:
         """Go on with a paused run."""
         run, changed = runs.resume(advance, run_id)
@@ -247,13 +251,13 @@ def _run_routes(router: APIRouter, advance: Advance, stopped: Callable[[], None]
         scene, changed = runs.cancel_scene(advance, run_id, scene_id)
         return answer(scene, 202 if changed else 200)
 
-    @router.post("/runs/{run_id}/seen", response_model=Run, responses=accepted, tags=["runs"])
+    @router.post("/runs/{run_id}/seen", response_model=Run, responses=ACCEPTED, tags=["runs"])
     def seen(run_id: RunId) -> Response:
         """The creator is told that the run ended. 202 to the one tab that is to tell it, 200 to all after it."""
         run, changed = runs.mark_seen(advance, run_id)
         return answer(run, 202 if changed else 200)
 
-    @router.post("/runs/{run_id}/retry-failed", response_model=Run, responses=accepted, tags=["runs"])
+    @router.post("/runs/{run_id}/retry-failed", response_model=Run, responses=ACCEPTED, tags=["runs"])
     def retry_failed(run_id: RunId, body: Annotated[requests.RetryFailed | None, Body()] = None) -> Response:
         """Make the failed sentences again: all, of one cause, or those named. Images that exist are kept."""
         asked = body or requests.RetryFailed()
@@ -262,17 +266,16 @@ def _run_routes(router: APIRouter, advance: Advance, stopped: Callable[[], None]
 
 
 def _file_routes(router: APIRouter, advance: Advance, artifacts: Folder) -> None:
+    zipped: dict[int | str, dict[str, Any]] = {200: {"description": "The files", "content": {"application/zip": {}}}}
     file: dict[int | str, dict[str, Any]] = {
-        200: {"description": "The file", "content": {"application/octet-stream": {}}}
-    }
-    part: dict[int | str, dict[str, Any]] = {
+        200: {"description": "The file", "content": {kind: {} for kind in ENDINGS}},
         206: {"description": "The range that was asked for"},
         304: {"description": "What the browser has is still right"},
         416: {"description": "The file is shorter than that", **_problem},
     }
 
     @router.head("/artifacts/{key:path}", include_in_schema=False)
-    @router.get("/artifacts/{key:path}", response_class=FileResponse, responses=part | file, tags=["files"])
+    @router.get("/artifacts/{key:path}", response_class=FileResponse, responses=file, tags=["files"])
     def read_artifact(key: str, request: Request) -> Response:
         """An image or video, whole or a range of it."""
         path = artifacts.path(key)
@@ -280,7 +283,7 @@ def _file_routes(router: APIRouter, advance: Advance, artifacts: Folder) -> None
             raise ArtifactMissing(key)
         return serve_file(request, path, key)
 
-    @router.get("/projects/{project_id}/export", response_class=StreamingResponse, responses=file, tags=["files"])
+    @router.get("/projects/{project_id}/export", response_class=StreamingResponse, responses=zipped, tags=["files"])
     def export(project_id: ProjectId) -> Response:
         """All selected images and videos in story order, as one ZIP archive."""
         head, files = edits.files_in_order(advance, project_id)

@@ -232,11 +232,11 @@ def _nothing_to_do(sentences: Sequence[Sentence], plan: Plan) -> str:
 
 
 def _still_failed(failed: Sequence[Scene], by_id: dict[UUID, Sentence]) -> dict[UUID, tuple[Stage, ...]]:
-    """Stages that are left to make: an image that exists is kept."""
+    """Stages that are left to make: an image that exists is kept, and what was made since is not made again."""
     remaining = {}
     for scene in failed:
         sentence = by_id.get(scene.sentence_id)
-        if sentence is None:
+        if sentence is None or sentence.scene_id != scene.id:
             continue
         stages = scene.plan[scene.plan.index(scene.stage) :]
         if stages == (Stage.VIDEO,) and sentence.image is None:

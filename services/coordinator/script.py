@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 
 import sentencex
 
@@ -68,7 +69,7 @@ def _paragraphs(script: str) -> list[str]:
 
 def _join_lines(lines: list[str]) -> str:
     pieces = [lines[0]]
-    for before, line in zip(lines, lines[1:], strict=False):
+    for before, line in pairwise(lines):
         # Chinese and Japanese are written without spaces, so a wrapped line does not bring one.
         wide = unicodedata.east_asian_width(before[-1]) in "WF" and unicodedata.east_asian_width(line[0]) in "WF"
         pieces.append(line if wide else f" {line}")

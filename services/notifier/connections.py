@@ -89,8 +89,7 @@ class Connections:
 
     def _send(self, sendings: Iterable[Sending[ServerConnection]]) -> None:
         for sending in sendings:
-            # Before an event and not after it: uvloop writes at the end of a turn of its loop, so that right
-            # after a broadcast even the quickest reader has all of it unsent.
+            # Before an event and not after it: right after a large one even the quickest reader has it unsent.
             to = self._without_slow(sending.to)
             data = sending.event.model_dump_json().encode()
             with broadcast_seconds.time():

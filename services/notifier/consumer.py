@@ -37,7 +37,7 @@ class Consumer:
 
         async for delivery in self._bus.deliveries(OWN_STATUS, adapter, prefetch=0, connected=connected, lost=lost):
             self._connections.status(delivery.message)
-            # A burst that has arrived already is read without a pause, and the sockets must get their turn.
+            # What has piled up is read without a pause; pings, probes and signals must get their turn.
             await asyncio.sleep(0)
 
     async def presence(self) -> None:

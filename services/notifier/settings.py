@@ -15,7 +15,7 @@ class NotifierSettings(ServiceSettings):
     notifier_port: Annotated[int, Field(ge=1, le=65535)] = 8701
     allowed_origins: str = ""  #: pages beside those on this machine that may listen, separated by commas
     max_sockets: Annotated[int, Field(ge=1)] = 2000  #: open at once
-    max_unsent_bytes: Annotated[int, Field(ge=4096)] = 256 << 10  #: of one socket, before it is cut off
+    max_unsent_bytes: Annotated[int, Field(ge=64 << 10)] = 256 << 10  #: of one socket, before it is cut off
 
     @field_validator("allowed_origins")
     @classmethod

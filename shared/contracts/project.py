@@ -1,22 +1,32 @@
 """What a project is: a title, a style, and an ordered list of sentences with their takes."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import Field, Strict
+from pydantic import BeforeValidator, Field
 
 from shared.contracts.run import Run
 from shared.contracts.scene import Artifact, Contract, Scene, Stage
 
 
+def _number(given: Any) -> Any:
+    if isinstance(given, bool | str | bytes):
+        raise ValueError("this must be a number")
+    return given
+
+
+#: JSON's numbers only: pydantic by itself would take "24" and true for one.
+NUMBER = BeforeValidator(_number)
+
+
 class Size(Contract):
     """What every image and video of a project is made in."""
 
-    width: Annotated[int, Strict(), Field(ge=64, le=4096, multiple_of=2)] = 1280  #: pixels
-    height: Annotated[int, Strict(), Field(ge=64, le=4096, multiple_of=2)] = 720  #: pixels
-    seconds: Annotated[float, Strict(), Field(ge=0.5, le=60, allow_inf_nan=False)] = 4.0  #: length of a video
-    fps: Annotated[int, Strict(), Field(ge=1, le=60)] = 24  #: frames per second of a video
+    width: Annotated[int, Field(ge=64, le=4096, multiple_of=2), NUMBER] = 1280  #: pixels
+    height: Annotated[int, Field(ge=64, le=4096, multiple_of=2), NUMBER] = 720  #: pixels
+    seconds: Annotated[float, Field(ge=0.5, le=60, allow_inf_nan=False), NUMBER] = 4.0  #: length of a video
+    fps: Annotated[int, Field(ge=1, le=60), NUMBER] = 24  #: frames per second of a video
 
 
 class Take(Contract):
@@ -44,6 +54,7 @@ class Sentence(Contract):
     video_stale: bool = False
     image_takes: int = 0  #: takes there are to choose from
     video_takes: int = 0
+    scene_id: UUID | None = None  #: the latest scene of it
     version: int = 1
 
 
@@ -66,7 +77,7 @@ class ProjectSummary(Project):
     images: int  #: sentences that have one
     videos: int
     poster: Artifact | None = None  #: image of the first sentence that has one
-    run: Run | None = None  #: the latest bulk run
+    run: Run | None = None  #: the one that is active, else the latest bulk run
 
 
 class Storyboard(Contract):

@@ -12,7 +12,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection as Connection
 
 from services.coordinator.store.schema import project
 
@@ -30,7 +30,12 @@ class Database:
     """Where the truth lies. Calls block: run them in a thread."""
 
     def __init__(self, url: str) -> None:
-        parsed = sa.make_url(url)
+        try:
+            parsed = sa.make_url(url)
+        except (sa.exc.ArgumentError, ValueError) as error:
+            raise ValueError("DATABASE_URL is no URL: use sqlite:///path/to/file.db or postgresql://...") from error
+        if parsed.get_backend_name() not in ("sqlite", "postgresql"):
+            raise ValueError(f"DATABASE_URL names {parsed.get_backend_name()}: only sqlite and postgresql will do")
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         self._writer = threading.Lock()
         self._lock_file: TextIO | None = None
@@ -136,6 +141,15 @@ class Duty:
             with self._connection.begin():
                 yield self._connection
 
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        if self._connection is None:
+            with self._database.read() as connection:
+                yield connection
+        else:
+            with self._connection.begin():
+                yield self._connection
+
     def check(self) -> None:
         """Raises one of `Unavailable` when the session, and the right with it, is gone."""
         with self.write() as connection:
@@ -154,10 +168,12 @@ class Duty:
             self._connection.close()
 
 
+_LOCK_PROJECT = sa.select(project).where(project.c.id == sa.bindparam("project_id")).with_for_update()
+
+
 def lock_project(connection: Connection, project_id: UUID) -> sa.Row[Any] | None:
     """Take the project for this transaction: whatever changes in it happens one after the other."""
-    found = connection.execute(sa.select(project).where(project.c.id == project_id).with_for_update())
-    return found.one_or_none()
+    return connection.execute(_LOCK_PROJECT, {"project_id": project_id}).one_or_none()
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

@@ -42,12 +42,12 @@ def oldest(connection: Connection, limit: int) -> Sequence[sa.Row[Any]]:
     return connection.execute(_NEXT, {"count": limit}).all()
 
 
-_DELETE = sa.delete(outbox).where(outbox.c.id == sa.bindparam("row_id"))
+_DELETE = sa.delete(outbox).where(outbox.c.id.in_(sa.bindparam("ids", expanding=True)))
 
 
 def confirmed(connection: Connection, ids: Sequence[int]) -> None:
     if ids:
-        connection.execute(_DELETE, [{"row_id": row_id} for row_id in ids])
+        connection.execute(_DELETE, {"ids": ids})
 
 
 def failed(connection: Connection, ids: Sequence[int]) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -38,6 +39,7 @@ def to_scene(row: Any) -> Scene:
     return Scene.model_construct(**values)
 
 
+@cache  # There are only a few different plans.
 def _stages(text: str) -> tuple[Stage, ...]:
     return tuple(Stage(part) for part in text.split(",") if part)
 
@@ -118,11 +120,6 @@ def load(connection: Connection, scene_id: UUID) -> Scene | None:
     return None if row is None else to_scene(row)
 
 
-def load_input(connection: Connection, scene_id: UUID) -> SceneInput:
-    text = connection.execute(sa.select(scene.c.input).where(scene.c.id == scene_id)).scalar_one()
-    return SceneInput.model_validate_json(text)
-
-
 _GRANT = sa.select(scene.c.input, scene.c.queued_at_us).where(scene.c.id == sa.bindparam("scene_id"))
 
 
@@ -195,7 +192,7 @@ _WAITING = (
     .where(
         scene.c.run_id == sa.bindparam("run_id"),
         scene.c.stage == sa.bindparam("stage"),
-        scene.c.status == SceneStatus.WAITING.value,
+        scene.c.status == sa.literal_column("'waiting'"),  # Literally, or SQLite does not see that an index fits.
     )
     .order_by(scene.c.number)
     .limit(sa.bindparam("count", type_=sa.Integer))
@@ -274,12 +271,16 @@ _COUNT = (
 )
 
 
-def counters(connection: Connection, run_id: UUID) -> Counters:
+def groups(connection: Connection, run_id: UUID) -> list[Group]:
     """Counted from the rows, so that no repeat and no crash can make them wrong."""
-    return count(
+    return [
         Group(_stages(plan), Stage(stage), SceneStatus(status), scenes)
         for plan, stage, status, scenes in connection.execute(_COUNT, {"run_id": run_id})
-    )
+    ]
+
+
+def counters(connection: Connection, run_id: UUID) -> Counters:
+    return count(groups(connection, run_id))
 
 
 _RUN = sa.select(run).where(run.c.id == sa.bindparam("run_id"))
@@ -330,18 +331,18 @@ def runs_of_project(connection: Connection, project_id: UUID, limit: int) -> Seq
     return connection.execute(query.limit(limit)).all()
 
 
-def latest_bulk(connection: Connection, project_ids: Sequence[UUID]) -> dict[UUID, sa.Row[Any]]:
-    """The newest bulk run of each of these projects."""
-    newest = (
-        sa.select(run.c.project_id, sa.func.max(run.c.created_at).label("created_at"))
-        .where(run.c.project_id.in_(project_ids), run.c.kind == RunKind.BULK.value)
-        .group_by(run.c.project_id)
+def shown_runs(connection: Connection, project_ids: Sequence[UUID]) -> dict[UUID, sa.Row[Any]]:
+    """For each of these projects the run that is active, else the newest bulk run."""
+    is_active = run.c.status.in_(ACTIVE)
+    place = sa.func.row_number().over(
+        partition_by=run.c.project_id, order_by=(sa.case((is_active, 0), else_=1), run.c.created_at.desc())
+    )
+    ranked = (
+        sa.select(run, place.label("place"))
+        .where(run.c.project_id.in_(project_ids), is_active | (run.c.kind == RunKind.BULK.value))
         .subquery()
     )
-    query = sa.select(run).join(
-        newest, sa.and_(run.c.project_id == newest.c.project_id, run.c.created_at == newest.c.created_at)
-    )
-    return {row.project_id: row for row in connection.execute(query)}
+    return {row.project_id: row for row in connection.execute(sa.select(ranked).where(ranked.c.place == 1))}
 
 
 def runs_to_purge(connection: Connection) -> list[UUID]:

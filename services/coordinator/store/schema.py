@@ -147,6 +147,14 @@ scene = sa.Table(
         postgresql_where=sa.text(OPEN),
     ),
     sa.Index(
+        "scene_waiting",
+        "run_id",
+        "stage",
+        "number",
+        sqlite_where=sa.text("status = 'waiting'"),
+        postgresql_where=sa.text("status = 'waiting'"),
+    ),
+    sa.Index(
         "scene_on_queue",
         "stage",
         "queued_at_us",

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from services.coordinator.store.scenes import to_scene
@@ -108,42 +109,49 @@ def posters(connection: Connection, project_ids: Sequence[UUID]) -> dict[UUID, A
     return {row.project_id: _artifact(row) for row in connection.execute(query)}
 
 
-_TAKES = sa.select(
-    take.c.sentence_id,
-    sa.func.sum(sa.case((take.c.stage == Stage.IMAGE.value, 1), else_=0)).label("images"),
-    sa.func.sum(sa.case((take.c.stage == Stage.VIDEO.value, 1), else_=0)).label("videos"),
+_SELECTED = sentence.outerjoin(_image, sentence.c.image_take_id == _image.c.id).outerjoin(
+    _video, sentence.c.video_take_id == _video.c.id
 )
+_SELECTED_COLUMNS = [
+    alias.c[name].label(f"{alias.name}_{name}") for alias in (_image, _video) for name in (*_ARTIFACT, "made_from")
+]
 _SENTENCE_COLUMNS = [c for c in sentence.c if c.name not in ("image_take_id", "video_take_id", "deleted_at")]
-_SENTENCES = (
-    sa.select(
-        *_SENTENCE_COLUMNS,
-        *(alias.c[name].label(f"{alias.name}_{name}") for alias in (_image, _video) for name in _ARTIFACT),
-    )
-    .select_from(
-        sentence.outerjoin(_image, sentence.c.image_take_id == _image.c.id).outerjoin(
-            _video, sentence.c.video_take_id == _video.c.id
+
+
+def _query_sentences(takes: sa.ColumnElement[bool], *wanted: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    """Sentences with their selected takes and the number of all takes; `takes` says which are theirs."""
+    counted = (
+        sa.select(
+            take.c.sentence_id,
+            sa.func.sum(sa.case((take.c.stage == Stage.IMAGE.value, 1), else_=0)).label("image_takes"),
+            sa.func.sum(sa.case((take.c.stage == Stage.VIDEO.value, 1), else_=0)).label("video_takes"),
         )
+        .where(takes)
+        .group_by(take.c.sentence_id)
+        .subquery()
     )
-    .where(sentence.c.deleted_at.is_(None))
-    .order_by(sentence.c.position)
-)
+    return (
+        sa.select(*_SENTENCE_COLUMNS, *_SELECTED_COLUMNS, counted.c.image_takes, counted.c.video_takes)
+        .select_from(_SELECTED.outerjoin(counted, counted.c.sentence_id == sentence.c.id))
+        .where(sentence.c.deleted_at.is_(None), sentence.c.project_id == sa.bindparam("of_project"), *wanted)
+        .order_by(sentence.c.position)
+    )
+
+
+_IDS: sa.BindParameter[Any] = sa.bindparam("ids", expanding=True)
+_SENTENCES = _query_sentences(take.c.project_id == sa.bindparam("of_project"))
+_NAMED_SENTENCES = _query_sentences(take.c.sentence_id.in_(_IDS), sentence.c.id.in_(_IDS))
 
 
 def sentences(connection: Connection, project_id: UUID, ids: Iterable[UUID] | None = None) -> list[Sentence]:
     """Sentences that are not deleted in story order, all or those named."""
-    query, takes = _SENTENCES, _TAKES
     if ids is None:
-        query = query.where(sentence.c.project_id == project_id)
-        takes = takes.where(take.c.project_id == project_id)
+        rows = connection.execute(_SENTENCES, {"of_project": project_id})
     else:
-        wanted = list(ids)
-        query = query.where(sentence.c.id.in_(wanted), sentence.c.project_id == project_id)
-        takes = takes.where(take.c.sentence_id.in_(wanted))
-    counts = {row.sentence_id: row for row in connection.execute(takes.group_by(take.c.sentence_id))}
+        rows = connection.execute(_NAMED_SENTENCES, {"of_project": project_id, "ids": list(ids)})
     found = []
-    for row in connection.execute(query):
+    for row in rows:
         values = row._mapping
-        counted = counts.get(row.id)
         found.append(
             Sentence.model_construct(
                 id=row.id,
@@ -155,8 +163,9 @@ def sentences(connection: Connection, project_id: UUID, ids: Iterable[UUID] | No
                 video=_joined(values, "video"),
                 image_stale=row.image_stale,
                 video_stale=row.video_stale,
-                image_takes=int(counted.images) if counted else 0,
-                video_takes=int(counted.videos) if counted else 0,
+                image_takes=int(row.image_takes or 0),
+                video_takes=int(row.video_takes or 0),
+                scene_id=row.scene_id,
                 version=row.version,
             )
         )
@@ -245,27 +254,81 @@ def given_for(head: Project, text: str, prompt: str | None, seed: int) -> SceneI
     return SceneInput(title=head.title, text=text, prompt=prompt or text, style=head.style, seed=seed, size=head.size)
 
 
+# A result can be told twice.
+_ADD_TAKE = {
+    "sqlite": sqlite.insert(take).on_conflict_do_nothing(index_elements=["key"]),
+    "postgresql": postgresql.insert(take).on_conflict_do_nothing(index_elements=["key"]),
+}
+
+
 def add_take(
     connection: Connection, owner: Scene, stage: Stage, artifact: Artifact, made_from: str, now: datetime
 ) -> UUID | None:
-    """Keep a file as a take; None where it is kept already, since a result can be told twice."""
-    known = connection.execute(sa.select(take.c.id).where(take.c.key == artifact.key)).scalar_one_or_none()
-    if known is not None:
-        return None
-    take_id = uuid4()
-    connection.execute(
-        sa.insert(take).values(
-            id=take_id,
-            project_id=owner.project_id,
-            sentence_id=owner.sentence_id,
-            scene_id=owner.id,
-            stage=stage.value,
-            made_from=made_from,
-            created_at=now,
-            **artifact.model_dump(),
-        )
+    """Keep a file as a take; None where it is kept already."""
+    new = {
+        "id": uuid4(),
+        "project_id": owner.project_id,
+        "sentence_id": owner.sentence_id,
+        "scene_id": owner.id,
+        "stage": stage.value,
+        "made_from": made_from,
+        "created_at": now,
+        **{name: getattr(artifact, name) for name in _ARTIFACT},
+    }
+    added = connection.execute(_ADD_TAKE[connection.dialect.name], new)
+    return new["id"] if added.rowcount else None
+
+
+_OWNER = (
+    sa.select(
+        scene.c.input,
+        sentence.c.id,
+        sentence.c.text,
+        sentence.c.prompt,
+        sentence.c.seed,
+        sentence.c.image_take_id,
+        sentence.c.video_take_id,
+        *_SELECTED_COLUMNS,
     )
-    return take_id
+    .select_from(
+        scene.outerjoin(sentence, sa.and_(sentence.c.id == scene.c.sentence_id, sentence.c.deleted_at.is_(None)))
+        .outerjoin(_image, sentence.c.image_take_id == _image.c.id)
+        .outerjoin(_video, sentence.c.video_take_id == _video.c.id)
+    )
+    .where(scene.c.id == sa.bindparam("scene_id"))
+)
+
+
+def find_owner(connection: Connection, scene_id: UUID) -> sa.Row[Any]:
+    """What a scene was made from, and its sentence with the takes it shows; no `id` where that is deleted."""
+    return connection.execute(_OWNER, {"scene_id": scene_id}).one()
+
+
+_SELECT_TAKE = {
+    stage: sa.update(sentence)
+    .where(sentence.c.id == sa.bindparam("of_sentence"))
+    .values(
+        {
+            f"{stage}_take_id": sa.bindparam("selected"),
+            "image_stale": sa.bindparam("image_is"),
+            "video_stale": sa.bindparam("video_is"),
+            "version": sentence.c.version + 1,
+        }
+    )
+    for stage in Stage
+}
+
+
+def select_new_take(
+    connection: Connection, head: Project, owner: Any, take_id: UUID, stage: Stage, artifact: Artifact, made_from: str
+) -> None:
+    """Show a take that was just added to the sentence in `owner`, a row of `find_owner`."""
+    values = dict(owner._mapping)
+    values[f"{stage}_made_from"] = made_from
+    values.update({f"{stage}_{name}": getattr(artifact, name) for name in _ARTIFACT})
+    image_is, video_is = _stale(head, values)
+    given = {"of_sentence": owner.id, "selected": take_id, "image_is": image_is, "video_is": video_is}
+    connection.execute(_SELECT_TAKE[stage], given)
 
 
 def takes_of(connection: Connection, sentence_id: UUID) -> Sequence[sa.Row[Any]]:
@@ -295,24 +358,15 @@ def refresh_stale(connection: Connection, head: Project, sentence_ids: Iterable[
         sentence.c.seed,
         sentence.c.image_stale,
         sentence.c.video_stale,
-        _image.c.made_from.label("image_made_from"),
-        _video.c.made_from.label("video_made_from"),
-        *(_image.c[name].label(f"image_{name}") for name in _ARTIFACT),
-    ).select_from(
-        sentence.outerjoin(_image, sentence.c.image_take_id == _image.c.id).outerjoin(
-            _video, sentence.c.video_take_id == _video.c.id
-        )
-    )
+        *_SELECTED_COLUMNS,
+    ).select_from(_SELECTED)
     if sentence_ids is None:
         query = query.where(sentence.c.project_id == head.id)
     else:
         query = query.where(sentence.c.id.in_(list(sentence_ids)))
     changed = []
     for row in connection.execute(query):
-        given = given_for(head, row.text, row.prompt, row.seed)
-        image = _joined(row._mapping, "image")
-        image_stale = bool(row.image_made_from) and row.image_made_from != fingerprint(Stage.IMAGE, given, None)
-        video_stale = bool(row.video_made_from) and row.video_made_from != fingerprint(Stage.VIDEO, given, image)
+        image_stale, video_stale = _stale(head, row._mapping)
         if (image_stale, video_stale) != (row.image_stale, row.video_stale):
             changed.append({"of_sentence": row.id, "image_is": image_stale, "video_is": video_stale})
     if changed:
@@ -326,3 +380,13 @@ def refresh_stale(connection: Connection, head: Project, sentence_ids: Iterable[
             ),
             changed,
         )
+
+
+def _stale(head: Project, values: Any) -> tuple[bool, bool]:
+    """Whether a sentence's selected image and video were made from something else than it says today."""
+    given = given_for(head, values["text"], values["prompt"], values["seed"])
+    image, video = values["image_made_from"], values["video_made_from"]
+    return (
+        bool(image) and image != fingerprint(Stage.IMAGE, given, None),
+        bool(video) and video != fingerprint(Stage.VIDEO, given, _joined(values, "image")),
+    )

@@ -164,6 +164,13 @@ def upgrade() -> None:
             sqlite_where=sa.text("status IN ('queued', 'running')"),
             postgresql_where=sa.text("status IN ('queued', 'running')"),
         )
+        batch_op.create_index(
+            "scene_waiting",
+            ["run_id", "stage", "number"],
+            unique=False,
+            sqlite_where=sa.text("status = 'waiting'"),
+            postgresql_where=sa.text("status = 'waiting'"),
+        )
 
     op.create_table(
         "take",
@@ -204,6 +211,11 @@ def downgrade() -> None:
 
     op.drop_table("take")
     with op.batch_alter_table("scene", schema=None) as batch_op:
+        batch_op.drop_index(
+            "scene_waiting",
+            sqlite_where=sa.text("status = 'waiting'"),
+            postgresql_where=sa.text("status = 'waiting'"),
+        )
         batch_op.drop_index(
             "scene_on_queue",
             sqlite_where=sa.text("status IN ('queued', 'running')"),
