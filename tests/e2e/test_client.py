@@ -480,7 +480,7 @@ def test_hostile_text_is_only_text(studio: Stack, tmp_path: Path, terminal: bool
 def test_a_token_is_sent_and_its_lack_explained(module_amqp: tuple[str, str], tmp_path: Path) -> None:
     amqp_url, management_url = module_amqp
     database = f"sqlite:///{tmp_path}/studio.db"
-    with running_stack(amqp_url, management_url, database, tmp_path, API_TOKEN="s3cret") as stack:
+    with running_stack(amqp_url, management_url, database, tmp_path, API_TOKEN="s3cret-word") as stack:
         stack.coordinator()
         stack.notifier()
         without = videogen(stack.url, "list")
@@ -489,7 +489,9 @@ def test_a_token_is_sent_and_its_lack_explained(module_amqp: tuple[str, str], tm
         made = stack.project(["take:0.1 one"])
         stack.worker("image")
         stack.worker("video")
-        done = videogen(stack.url, "generate", "--project", made["project"]["id"], settings={"API_TOKEN": "s3cret"})
+        done = videogen(
+            stack.url, "generate", "--project", made["project"]["id"], settings={"API_TOKEN": "s3cret-word"}
+        )
         assert done.returncode == 0, done
         assert "refuses" not in done.stdout
 

@@ -84,6 +84,8 @@ def test_it_starts_beside_another_broker_and_listens_on_loopback_only(running: B
 
 def test_it_runs_without_the_name_server_that_would_outlive_it(running: Broker) -> None:
     assert "studio@localhost" in running.ctl("eval", "node().")
+    # What the node does once a minute; the second expression waits for its end.
+    running.ctl("eval", "rabbit_epmd_monitor ! check, sys:get_state(rabbit_epmd_monitor, 30000).")
     assert "beam.smp" in processes_of(running)
     assert "epmd" not in processes_of(running)
 

@@ -245,7 +245,8 @@ def test_messages_nobody_can_read_are_parked_and_the_reader_goes_on(stack: Stack
     assert 'videogen_messages_parked_total{cause="not_json",queue="claims"} 1.0' in stack.metrics()
 
 
-def test_a_locked_database_delays_and_loses_nothing(stack: Stack) -> None:
+def test_a_locked_database_delays_and_loses_nothing(sqlite_stack: Stack) -> None:
+    stack = sqlite_stack
     stack.start()
     run = stack.press(stack.project(SENTENCES)["project"]["id"])
     eventually(lambda: len(stack.history()) > 3, what="some work")
@@ -266,7 +267,8 @@ def planted(stack: Stack, fault: str) -> dict[str, str]:
     return {"PLANTED_FAULT": fault, "PYTHONPATH": "tests/planted"}
 
 
-def test_acknowledging_before_publishing_loses_work_and_is_noticed(stack: Stack) -> None:
+def test_acknowledging_before_publishing_loses_work_and_is_noticed(sqlite_stack: Stack) -> None:
+    stack = sqlite_stack
     fault = planted(stack, "ack_before_publish,no_republish,no_lease")
     stack.coordinator(**fault)
     stack.worker("image", CRASH_AT="worker.before_report:3", **fault)
@@ -278,7 +280,8 @@ def test_acknowledging_before_publishing_loses_work_and_is_noticed(stack: Stack)
     assert any("never ended" in broken for broken in check(stack, within_s=2))
 
 
-def test_working_without_a_claim_runs_jobs_twice_and_is_noticed(stack: Stack) -> None:
+def test_working_without_a_claim_runs_jobs_twice_and_is_noticed(sqlite_stack: Stack) -> None:
+    stack = sqlite_stack
     fault = planted(stack, "no_claim")
     stack.coordinator(**fault)
     for name in ("image-a", "image-b"):
@@ -293,7 +296,8 @@ def test_working_without_a_claim_runs_jobs_twice_and_is_noticed(stack: Stack) ->
     assert any("ran in two workers at once" in broken or "times" in broken for broken in check(stack))
 
 
-def test_without_the_fence_an_old_attempt_spoils_a_new_one_and_is_noticed(stack: Stack) -> None:
+def test_without_the_fence_an_old_attempt_spoils_a_new_one_and_is_noticed(sqlite_stack: Stack) -> None:
+    stack = sqlite_stack
     stack.start()
     stack.services["coordinator"].stop()
     stack.services["coordinator"].environment.update(planted(stack, "no_fence"))
@@ -306,7 +310,8 @@ def test_without_the_fence_an_old_attempt_spoils_a_new_one_and_is_noticed(stack:
     assert detail["run"]["failed"] == 1, "without the fence, a failure of no attempt counts"
 
 
-def test_with_the_fence_an_old_attempt_changes_nothing(stack: Stack) -> None:
+def test_with_the_fence_an_old_attempt_changes_nothing(sqlite_stack: Stack) -> None:
+    stack = sqlite_stack
     stack.start()
     project = stack.project(["unspoiled take:1"])
     run = stack.press(project["project"]["id"], stages=["image"])
@@ -316,7 +321,8 @@ def test_with_the_fence_an_old_attempt_changes_nothing(stack: Stack) -> None:
     assert check(stack) == []
 
 
-def test_purging_the_whole_queue_loses_other_peoples_jobs_and_is_noticed(stack: Stack) -> None:
+def test_purging_the_whole_queue_loses_other_peoples_jobs_and_is_noticed(sqlite_stack: Stack) -> None:
+    stack = sqlite_stack
     stack.coordinator(**planted(stack, "queue_purge,no_republish"))
     stack.worker("image")
     blocker = stack.press(stack.project(["in the way take:1.5"])["project"]["id"], stages=["image"])
@@ -331,7 +337,8 @@ def test_purging_the_whole_queue_loses_other_peoples_jobs_and_is_noticed(stack: 
     assert any("never ended" in broken for broken in check(stack, within_s=2))
 
 
-def test_publishing_without_an_outbox_loses_jobs_and_is_noticed(stack: Stack) -> None:
+def test_publishing_without_an_outbox_loses_jobs_and_is_noticed(sqlite_stack: Stack) -> None:
+    stack = sqlite_stack
     stack.coordinator(CRASH_AT="change.after_commit:1", **planted(stack, "no_outbox,no_republish"))
     stack.worker("image")
     project = stack.project(SENTENCES)
@@ -344,7 +351,8 @@ def test_publishing_without_an_outbox_loses_jobs_and_is_noticed(stack: Stack) ->
     assert any("never ended" in broken for broken in check(stack, within_s=2))
 
 
-def test_without_leases_a_dead_workers_job_hangs_and_is_noticed(stack: Stack) -> None:
+def test_without_leases_a_dead_workers_job_hangs_and_is_noticed(sqlite_stack: Stack) -> None:
+    stack = sqlite_stack
     stack.coordinator(**planted(stack, "no_lease"))
     stack.worker("image", CRASH_AT="worker.after_claim")
     run = stack.press(stack.project(SENTENCES)["project"]["id"], stages=["image"])

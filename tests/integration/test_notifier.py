@@ -76,11 +76,10 @@ class Publisher:
         asyncio.run_coroutine_threadsafe(send(), self._loop).result(30)
 
     def close(self) -> None:
-        asyncio.run_coroutine_threadsafe(
-            self._bus.__aexit__(None, None, None), self._loop
-        ).result(30)
+        asyncio.run_coroutine_threadsafe(self._bus.__aexit__(None, None, None), self._loop).result(30)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
+        self._loop.close()
 
 
 class Cable:
@@ -92,26 +91,27 @@ class Cable:
         self._listener = socket.create_server(("127.0.0.1", free_port()))
         here = f"127.0.0.1:{self._listener.getsockname()[1]}"
         login = parts.netloc.rpartition("@")[0]
-        self.url = urlunsplit(
-            parts._replace(netloc=f"{login}@{here}" if login else here)
-        )
+        self.url = urlunsplit(parts._replace(netloc=f"{login}@{here}" if login else here))
         self._whole = True
         self._ends: list[socket.socket] = []
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._threads: list[threading.Thread] = []
+        self._run(self._accept)
 
     def cut(self) -> None:
         self._whole = False
         for end in self._ends:
-            with suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-        self._ends.clear()
+            _hang_up(end)
 
     def mend(self) -> None:
         self._whole = True
 
     def close(self) -> None:
+        _hang_up(self._listener)
         self.cut()
-        self._listener.close()
+        for thread in self._threads:
+            thread.join()
+        for end in (self._listener, *self._ends):
+            end.close()
 
     def _accept(self) -> None:
         with suppress(OSError):
@@ -122,18 +122,24 @@ class Cable:
                     continue
                 far = socket.create_connection(self._target)
                 self._ends += [near, far]
-                for source, sink in ((near, far), (far, near)):
-                    threading.Thread(
-                        target=self._relay, args=(source, sink), daemon=True
-                    ).start()
+                self._run(self._relay, near, far)
+                self._run(self._relay, far, near)
 
     def _relay(self, source: socket.socket, sink: socket.socket) -> None:
         with suppress(OSError):
             while data := source.recv(1 << 16):
                 sink.sendall(data)
-        for end in (source, sink):
-            with suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
+        _hang_up(source)
+        _hang_up(sink)
+
+    def _run(self, work: Callable[..., None], *arguments: Any) -> None:
+        self._threads.append(threading.Thread(target=work, args=arguments, daemon=True))
+        self._threads[-1].start()
+
+
+def _hang_up(end: socket.socket) -> None:
+    with suppress(OSError):
+        end.shutdown(socket.SHUT_RDWR)
 
 
 @dataclass
@@ -147,15 +153,10 @@ class Notifier:
 
     def listen(self, project_id: UUID, **more: Any) -> ClientConnection:
         """A socket of this project that the notifier knows of."""
-        before = self.metric(
-            "videogen_notifier_sockets", more.get("additional_headers")
-        )
+        before = self.metric("videogen_notifier_sockets", more.get("additional_headers"))
         made = self.connect(f"/api/v1/projects/{project_id}/events", **more)
         eventually(
-            lambda: (
-                self.metric("videogen_notifier_sockets", more.get("additional_headers"))
-                == before + 1
-            ),
+            lambda: self.metric("videogen_notifier_sockets", more.get("additional_headers")) == before + 1,
             what="the socket being counted",
         )
         return made
@@ -170,11 +171,7 @@ class Notifier:
     def metric(self, name: str, headers: dict[str, str] | None = None) -> float:
         """Its value, summed over its labels, or of those given in braces."""
         lines = self.get("/metrics", **(headers or {})).text.splitlines()
-        return sum(
-            float(line.rpartition(" ")[2])
-            for line in lines
-            if line.startswith((name + " ", name + "{", name))
-        )
+        return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith((name + " ", name + "{", name)))
 
     def answers(self, path: str) -> bool:
         assert self.service.running, self.service.text()
@@ -194,9 +191,7 @@ def start(amqp_url: str, tmp_path: Path) -> Iterator[Callable[..., Notifier]]:
                 "PYTHONUNBUFFERED": "1",
                 **settings,
             }
-            service = Service(
-                "notifier", "services.notifier", environment, tmp_path / f"{port}.log"
-            ).start()
+            service = Service("notifier", "services.notifier", environment, tmp_path / f"{port}.log").start()
             stack.callback(service.stop)
             notifier = Notifier(service, port, stack)
             path = "/readyz" if wait else "/healthz"
@@ -240,17 +235,13 @@ def changed(
         stage=Stage.IMAGE,
         status=status,
         attempt=attempt,
-        failure=Failure(cause="tried", message="Once more.", detail="x" * detail)
-        if detail
-        else None,
+        failure=Failure(cause="tried", message="Once more.", detail="x" * detail) if detail else None,
         changed_at=datetime.now(UTC),
     )
     return SceneChanged(project_id=project_id, seq=seq, scenes=(scene,))
 
 
-def progressed(
-    project_id: UUID, scene_id: UUID, fraction: float, attempt: int = 1
-) -> SceneProgressed:
+def progressed(project_id: UUID, scene_id: UUID, fraction: float, attempt: int = 1) -> SceneProgressed:
     return SceneProgressed(
         project_id=project_id,
         run_id=UUID(int=5),
@@ -275,15 +266,20 @@ def events_until(listener: ClientConnection, last: Message) -> list[Any]:
     return events
 
 
-def deaf_client(port: int, project_id: UUID, headers: str = "") -> socket.socket:
+def deaf_client(port: int, project_id: UUID) -> socket.socket:
     """A client that shakes hands and never reads again."""
     deaf = socket.socket()
     deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     deaf.connect(("127.0.0.1", port))
-    deaf.sendall(
-        f"GET /api/v1/projects/{project_id}/events HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\n"
-        f"Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n{headers}\r\n".encode()
+    lines = (
+        f"GET /api/v1/projects/{project_id}/events HTTP/1.1",
+        f"Host: 127.0.0.1:{port}",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        "Sec-WebSocket-Version: 13",
     )
+    deaf.sendall("".join(f"{line}\r\n" for line in (*lines, "")).encode())
     answer = b""
     while b"\r\n\r\n" not in answer:
         answer += deaf.recv(1)
@@ -301,33 +297,25 @@ def test_each_page_gets_every_event_of_its_own_project_in_order(
     mine, theirs = uuid4(), uuid4()
     pages = [notifier.listen(mine), notifier.listen(mine)]
     other = notifier.listen(theirs)
-    sent = [
-        changed(project, seq) for seq in range(1, 201) for project in (mine, theirs)
-    ]
+    sent = [changed(project, seq) for seq in range(1, 201) for project in (mine, theirs)]
     publisher.send(*sent)
     for page in pages:
-        assert events_until(page, sent[-2]) == [
-            event for event in sent if event.project_id == mine
-        ]
-    assert events_until(other, sent[-1]) == [
-        event for event in sent if event.project_id == theirs
-    ]
-    assert (
-        notifier.metric('videogen_notifier_events_total{type="scene_changed"}') == 400
-    )
+        assert events_until(page, sent[-2]) == [event for event in sent if event.project_id == mine]
+    assert events_until(other, sent[-1]) == [event for event in sent if event.project_id == theirs]
+    assert notifier.metric('videogen_notifier_events_total{type="scene_changed"}') == 400
     assert notifier.metric("videogen_notifier_deliveries_total") == 600
     assert notifier.metric("videogen_notifier_lag_seconds_count") == 400
 
 
-def test_a_burst_evicts_nobody_whose_kernel_takes_it(
-    start: Callable[..., Notifier], publisher: Publisher
-) -> None:
-    """Where all of it lies there at once, one turn of the loop must not count as a client's slowness."""
-    notifier = start(MAX_UNSENT_BYTES="16384")
+def test_a_burst_evicts_nobody_who_reads(start: Callable[..., Notifier], publisher: Publisher) -> None:
+    """More than the limit, all of it there at once; kernels alone take enough of it for any reader."""
+    notifier = start()
     project_id = uuid4()
     page = notifier.listen(project_id)
-    sent = [changed(project_id, seq, detail=1000) for seq in range(1, 41)]
+    sent = [changed(project_id, seq, detail=1000) for seq in range(1, 201)]
     notifier.service.signal(signal.SIGSTOP)
+    # While this one is put aside, the others pile up.
+    publisher.send_raw(f"project.{project_id}", b"{")
     publisher.send(*sent)
     notifier.service.signal(signal.SIGCONT)
     assert events_until(page, sent[-1]) == sent
@@ -364,9 +352,7 @@ def test_progress_is_thinned_the_latest_wins_and_none_comes_after_the_end(
         thinned = reading.result(20)
     took = time.monotonic() - started
     assert 4 <= len(thinned) <= 4 * took + 1
-    assert [event.fraction for event in thinned] == sorted(
-        event.fraction for event in thinned
-    )
+    assert [event.fraction for event in thinned] == sorted(event.fraction for event in thinned)
 
     first = progressed(project_id, other_scene, 0.1)
     waiting = progressed(project_id, scene_id, 0.5, attempt=2)
@@ -378,9 +364,7 @@ def test_progress_is_thinned_the_latest_wins_and_none_comes_after_the_end(
     assert late not in events_until(page, marker)
 
 
-def test_a_workers_sign_reaches_every_project(
-    start: Callable[..., Notifier], publisher: Publisher
-) -> None:
+def test_a_workers_sign_reaches_every_project(start: Callable[..., Notifier], publisher: Publisher) -> None:
     notifier = start()
     pages = [notifier.listen(uuid4()), notifier.listen(uuid4())]
     seen = WorkerSeen(
@@ -395,9 +379,7 @@ def test_a_workers_sign_reaches_every_project(
     assert [next_event(page) for page in pages] == [seen, seen]
 
 
-def test_a_message_nobody_can_read_harms_nobody(
-    start: Callable[..., Notifier], publisher: Publisher
-) -> None:
+def test_a_message_nobody_can_read_harms_nobody(start: Callable[..., Notifier], publisher: Publisher) -> None:
     notifier = start()
     project_id = uuid4()
     page = notifier.listen(project_id)
@@ -407,9 +389,7 @@ def test_a_message_nobody_can_read_harms_nobody(
         publisher.send_raw(f"project.{project_id}", body)
     after = changed(project_id, 2)
     publisher.send(after)
-    assert next_event(page) == after, (
-        "not a resync, which a lost connection would bring"
-    )
+    assert next_event(page) == after, "not a resync, which a lost connection would bring"
 
 
 # What may have been missed.
@@ -425,13 +405,8 @@ def test_pages_stay_and_are_told_to_fetch_when_the_bus_was_away(
     publisher.send(before)
     assert next_event(pages[0]) == before
     cable.cut()
-    eventually(
-        lambda: notifier.get("/readyz").status_code == 503, what="the notifier noticing"
-    )
-    assert (
-        notifier.get("/readyz").text
-        == "The notifier is not connected to RabbitMQ; it keeps trying.\n"
-    )
+    eventually(lambda: notifier.get("/readyz").status_code == 503, what="the notifier noticing")
+    assert notifier.get("/readyz").text == "The notifier is not connected to RabbitMQ; it keeps trying.\n"
     assert notifier.get("/healthz").status_code == 200
     publisher.send(missed)
     cable.mend()
@@ -454,9 +429,7 @@ def test_pages_that_came_before_the_bus_are_told_to_fetch(
     assert next_event(page).type == "resync"
 
 
-def test_a_number_that_stays_missing_is_told_once(
-    start: Callable[..., Notifier], publisher: Publisher
-) -> None:
+def test_a_number_that_stays_missing_is_told_once(start: Callable[..., Notifier], publisher: Publisher) -> None:
     notifier = start()
     project_id = uuid4()
     page, other = notifier.listen(project_id), notifier.listen(uuid4())
@@ -494,12 +467,8 @@ def test_a_number_that_stays_missing_is_told_once(
         "https://other.example",
     ],
 )
-def test_pages_on_this_machine_and_those_named_may_listen(
-    origin: str | None, start: Callable[..., Notifier]
-) -> None:
-    notifier = start(
-        wait=False, ALLOWED_ORIGINS="http://studio.example:8700, https://other.example"
-    )
+def test_pages_on_this_machine_and_those_named_may_listen(origin: str | None, start: Callable[..., Notifier]) -> None:
+    notifier = start(wait=False, ALLOWED_ORIGINS="http://studio.example:8700, https://other.example")
     notifier.listen(uuid4(), origin=origin)
 
 
@@ -521,9 +490,7 @@ def test_pages_on_this_machine_and_those_named_may_listen(
 def test_any_other_page_is_refused(origin: str, start: Callable[..., Notifier]) -> None:
     notifier = start(wait=False, ALLOWED_ORIGINS="http://studio.example:8700")
     with pytest.raises(InvalidStatus) as refused:
-        notifier.connect(
-            f"/api/v1/projects/{uuid4()}/events", additional_headers={"Origin": origin}
-        )
+        notifier.connect(f"/api/v1/projects/{uuid4()}/events", additional_headers={"Origin": origin})
     assert refused.value.response.status_code == 403
     assert b"ALLOWED_ORIGINS" in refused.value.response.body
 
@@ -643,14 +610,10 @@ def test_other_paths_are_not_found(path: str, start: Callable[..., Notifier]) ->
     assert b"/api/v1/projects/{project_id}/events" in refused.value.response.body
 
 
-def test_a_query_and_capitals_do_not_matter(
-    start: Callable[..., Notifier], publisher: Publisher
-) -> None:
+def test_a_query_and_capitals_do_not_matter(start: Callable[..., Notifier], publisher: Publisher) -> None:
     notifier = start()
     project_id = uuid4()
-    page = notifier.connect(
-        f"/api/v1/projects/{str(project_id).upper()}/events?since=1"
-    )
+    page = notifier.connect(f"/api/v1/projects/{str(project_id).upper()}/events?since=1")
     eventually(lambda: notifier.metric("videogen_notifier_sockets") == 1)
     event = changed(project_id, 1)
     publisher.send(event)
@@ -701,14 +664,10 @@ def test_a_message_that_is_too_long_ends_the_socket(
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == 1009
     eventually(lambda: notifier.metric("videogen_notifier_sockets") == 0)
-    eventually(
-        lambda: notifier.metric('videogen_notifier_closes_total{code="1009"}') == 1
-    )
+    eventually(lambda: notifier.metric('videogen_notifier_closes_total{code="1009"}') == 1)
 
 
-def test_a_client_that_talks_too_much_is_told_to_stop(
-    start: Callable[..., Notifier], publisher: Publisher
-) -> None:
+def test_a_client_that_talks_too_much_is_told_to_stop(start: Callable[..., Notifier], publisher: Publisher) -> None:
     notifier = start()
     project_id = uuid4()
     talker, page = notifier.listen(project_id), notifier.listen(project_id)
@@ -736,21 +695,23 @@ def test_a_client_that_never_reads_is_cut_off_and_nobody_else_notices(
     notifier = start()
     project_id = uuid4()
     page = notifier.listen(project_id)
-    with deaf_client(notifier.port, project_id), ThreadPoolExecutor() as pool:
+    with deaf_client(notifier.port, project_id):
         eventually(lambda: notifier.metric("videogen_notifier_sockets") == 2)
-        sent = [changed(project_id, seq, detail=10_000) for seq in range(1, 200)]
-        reading = pool.submit(events_until, page, sent[-1])
-        publisher.send(*sent)
-        assert reading.result(20) == sent
+        for seq in range(1, 201):
+            # One by one: this page never has anything unsent.
+            event = changed(project_id, seq, detail=10_000)
+            publisher.send(event)
+            assert next_event(page) == event
         eventually(
-            lambda: (
-                notifier.metric('videogen_notifier_evictions_total{reason="slow"}') == 1
-            ),
+            lambda: notifier.metric('videogen_notifier_evictions_total{reason="slow"}') == 1,
             within_s=5,
         )
-        eventually(
-            lambda: notifier.metric("videogen_notifier_sockets") == 1, within_s=5
-        )
+        eventually(lambda: notifier.metric("videogen_notifier_sockets") == 1, within_s=5)
+
+
+def send_for_ever(to: socket.socket, data: bytes) -> None:
+    while True:
+        to.sendall(data)
 
 
 def test_a_client_that_asks_and_never_reads_the_answers_is_cut_off(
@@ -762,9 +723,8 @@ def test_a_client_that_asks_and_never_reads_the_answers_is_cut_off(
         eventually(lambda: notifier.metric("videogen_notifier_sockets") == 1)
         ping = b"\x89\xfd" + b"\0\0\0\0" + b"x" * 125
         deaf.settimeout(20)
-        with pytest.raises(OSError):
-            for _ in range(1_000_000):
-                deaf.sendall(ping * 100)
+        with pytest.raises((ConnectionError, TimeoutError)):
+            send_for_ever(deaf, ping * 100)
     eventually(lambda: notifier.metric("videogen_notifier_sockets") == 0)
     assert notifier.metric('videogen_notifier_evictions_total{reason="slow"}') == 1
 
@@ -780,21 +740,20 @@ def test_the_end_sends_everyone_away_to_come_back(
     notifier = start(MAX_UNSENT_BYTES=str(1 << 30))
     project_id = uuid4()
     page = notifier.listen(project_id)
-    with deaf_client(notifier.port, project_id), ThreadPoolExecutor() as pool:
+    with deaf_client(notifier.port, project_id):
         eventually(lambda: notifier.metric("videogen_notifier_sockets") == 2)
-        sent = [changed(project_id, seq, detail=10_000) for seq in range(1, 200)]
-        reading = pool.submit(events_until, page, sent[-1])
-        publisher.send(*sent)
-        assert reading.result(20) == sent
+        for seq in range(1, 201):
+            # One by one: this page never has anything unsent.
+            event = changed(project_id, seq, detail=10_000)
+            publisher.send(event)
+            assert next_event(page) == event
         started = time.monotonic()
         notifier.service.signal(number)
         with pytest.raises(ConnectionClosed) as closed:
             page.recv(timeout=10)
         assert closed.value.rcvd is not None
         assert closed.value.rcvd.code == 1012
-        assert time.monotonic() - started < 2.5, (
-            "not only when the time for the stuck one is up"
-        )
+        assert time.monotonic() - started < 2.5, "not only when the time for the stuck one is up"
         assert notifier.service.process
         assert notifier.service.process.wait(8) == 0
         assert "Traceback" not in notifier.service.text()
@@ -830,7 +789,7 @@ def test_the_end_does_not_wait_for_the_bus_or_for_a_half_open_handshake(
     ("settings", "named"),
     [
         ({"NOTIFIER_PORT": "none"}, "NOTIFIER_PORT"),
-        ({"NOTIFIER_HOST": "0.0.0.0"}, "NOTIFIER_HOST"),
+        ({"NOTIFIER_HOST": "0.0.0.0"}, "NOTIFIER_HOST"),  # noqa: S104
         ({"ALLOWED_ORIGINS": "studio.example"}, "ALLOWED_ORIGINS"),
         ({"ALLOWED_ORIGINS": "http://studio.example/page"}, "ALLOWED_ORIGINS"),
         ({"ALLOWED_ORIGINS": "*"}, "ALLOWED_ORIGINS"),
@@ -839,9 +798,7 @@ def test_the_end_does_not_wait_for_the_bus_or_for_a_half_open_handshake(
         ({"AMQP_URL": "rabbit"}, "AMQP_URL"),
     ],
 )
-def test_wrong_settings_are_named_in_one_line(
-    settings: dict[str, str], named: str
-) -> None:
+def test_wrong_settings_are_named_in_one_line(settings: dict[str, str], named: str) -> None:
     ended = run_to_the_end(**settings)
     assert ended.returncode == 2
     assert named in ended.stderr
@@ -870,9 +827,7 @@ def test_help_names_what_is_read() -> None:
         assert name in ended.stdout
 
 
-def run_to_the_end(
-    *arguments: str, **settings: str
-) -> subprocess.CompletedProcess[str]:
+def run_to_the_end(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "services.notifier", *arguments],
         cwd=ROOT,

@@ -65,9 +65,7 @@ def scene(
     )
 
 
-def changed(
-    seq: int, *scenes: Scene, run: Run | None = None, project: UUID = PROJECT
-) -> SceneChanged:
+def changed(seq: int, *scenes: Scene, run: Run | None = None, project: UUID = PROJECT) -> SceneChanged:
     return SceneChanged(project_id=project, seq=seq, scenes=scenes, run=run)
 
 
@@ -281,17 +279,13 @@ def test_whole_states_pass_once_and_in_order_and_progress_is_paced_and_never_lat
                 desk.reconnected()
     desk.wait(1)
     for socket, sent in desk.sent.items():
-        whole_states = [
-            event for _, event in sent if isinstance(event, SceneChanged | RunChanged)
-        ]
+        whole_states = [event for _, event in sent if isinstance(event, SceneChanged | RunChanged)]
         assert whole_states == expected[socket]
         _check_pace(sent)
         _check_no_late_progress([event for _, event in sent])
 
 
-def _expect(
-    event: Status, rooms: dict[str, UUID], expected: dict[str, list[Status]]
-) -> None:
+def _expect(event: Status, rooms: dict[str, UUID], expected: dict[str, list[Status]]) -> None:
     for socket, project in rooms.items():
         if project == event.project_id:
             expected[socket].append(event)
@@ -303,13 +297,8 @@ def _check_pace(sent: list[tuple[float, BrowserEvent]]) -> None:
         if isinstance(event, SceneProgressed):
             times[event.scene_id].append(at)
     for of_scene in times.values():
-        assert all(
-            later - earlier > PACE_S - EPSILON for earlier, later in pairwise(of_scene)
-        )
-        assert all(
-            later - earlier > 1 - EPSILON
-            for earlier, later in zip(of_scene, of_scene[4:], strict=False)
-        )
+        assert all(later - earlier > PACE_S - EPSILON for earlier, later in pairwise(of_scene))
+        assert all(later - earlier > 1 - EPSILON for earlier, later in zip(of_scene, of_scene[4:], strict=False))
 
 
 def _check_no_late_progress(events: list[BrowserEvent]) -> None:
@@ -318,9 +307,7 @@ def _check_no_late_progress(events: list[BrowserEvent]) -> None:
     for event in events:
         if isinstance(event, SceneProgressed):
             assert event.scene_id not in over and event.run_id not in over
-            assert (STAGES.index(event.stage), event.attempt) >= places.get(
-                event.scene_id, (0, 0)
-            )
+            assert (STAGES.index(event.stage), event.attempt) >= places.get(event.scene_id, (0, 0))
         elif isinstance(event, SceneChanged):
             for state in event.scenes:
                 place = (STAGES.index(state.stage), state.attempt)
@@ -355,9 +342,7 @@ def test_progress_that_waits_is_dropped_when_its_job_settles(settled: Scene) -> 
 
 def test_progress_of_an_ended_run_is_dropped() -> None:
     desk = Desk(ann=PROJECT)
-    end = RunChanged(
-        project_id=PROJECT, seq=1, run=run_in(RunStatus.CANCELLED), reset=True
-    )
+    end = RunChanged(project_id=PROJECT, seq=1, run=run_in(RunStatus.CANCELLED), reset=True)
     desk.status(progress(0.1), progress(0.2), end, progress(0.3, number=2))
     desk.wait(1)
     assert desk.to("ann") == [progress(0.1), end]
@@ -371,9 +356,7 @@ def test_a_run_that_ends_with_its_last_scene_ends_progress_too() -> None:
     assert desk.to("ann") == [end]
 
 
-@pytest.mark.parametrize(
-    "status", [SceneStatus.WAITING, SceneStatus.QUEUED, SceneStatus.RUNNING]
-)
+@pytest.mark.parametrize("status", [SceneStatus.WAITING, SceneStatus.QUEUED, SceneStatus.RUNNING])
 def test_progress_may_come_before_the_news_that_its_job_was_started(
     status: SceneStatus,
 ) -> None:
@@ -388,9 +371,7 @@ def test_progress_may_come_before_the_news_that_its_job_was_started(
     ]
 
 
-def test_a_new_attempt_outdates_progress_of_the_old_one_even_before_its_state_came() -> (
-    None
-):
+def test_a_new_attempt_outdates_progress_of_the_old_one_even_before_its_state_came() -> None:
     desk = Desk(ann=PROJECT)
     desk.status(progress(0.9), progress(0.1, attempt=2), progress(0.95))
     desk.wait(1)
@@ -424,9 +405,9 @@ def test_no_order_of_a_scenes_events_lets_late_progress_pass() -> None:
                 desk.wait(pause)
             desk.wait(1)
             _check_no_late_progress(desk.to("ann"))
-            assert [
-                event for event in desk.to("ann") if event.type == "scene_changed"
-            ] == [event for event in order if event.type == "scene_changed"]
+            assert [event for event in desk.to("ann") if event.type == "scene_changed"] == [
+                event for event in order if event.type == "scene_changed"
+            ]
 
 
 @given(
@@ -450,9 +431,7 @@ def test_the_latest_progress_is_sent_in_the_end_and_soon(
     assert not desk.fanout.waiting
     for number, event in latest.items():
         of_scene = [
-            sent
-            for sent in desk.to("ann")
-            if isinstance(sent, SceneProgressed) and sent.sentence_id.int == number
+            sent for sent in desk.to("ann") if isinstance(sent, SceneProgressed) and sent.sentence_id.int == number
         ]
         assert of_scene[-1] == event
         assert of_scene == sorted(of_scene, key=lambda sent: sent.fraction)
@@ -479,9 +458,7 @@ def test_all_that_waited_long_enough_is_sent_at_once() -> None:
     for fraction in (0.1, 0.2):
         desk.status(*(progress(fraction, number=number) for number in range(1, 5)))
     desk.wait(PACE_S + 0.06)
-    assert [
-        event.fraction for event in desk.to("ann") if isinstance(event, SceneProgressed)
-    ] == [0.1] * 4 + [0.2] * 4
+    assert [event.fraction for event in desk.to("ann") if isinstance(event, SceneProgressed)] == [0.1] * 4 + [0.2] * 4
 
 
 def test_many_steps_become_four_messages_a_second() -> None:
@@ -521,10 +498,7 @@ def test_a_gap_that_stays_open_is_told_exactly_once(
         while desk.now < end - EPSILON:
             desk.wait(min(0.05, end - desk.now))
             missing = set(range(min(came), max(came))) - set(came) - excused
-            opened = [
-                min(at for beyond, at in came.items() if beyond > seq)
-                for seq in missing
-            ]
+            opened = [min(at for beyond, at in came.items() if beyond > seq) for seq in missing]
             if any(desk.now - at >= GAP_S for at in opened):
                 expected.append("resync")
                 excused.update(missing)
@@ -547,11 +521,7 @@ def test_a_gap_is_told_after_half_a_second_and_not_before() -> None:
     desk.wait(GAP_S - 0.01, tick=0.01)
     assert "resync" not in desk.types("ann")
     desk.wait(0.02, tick=0.01)
-    assert (
-        desk.types("ann")
-        == desk.types("ben")
-        == ["storyboard_changed", "storyboard_changed", "resync"]
-    )
+    assert desk.types("ann") == desk.types("ben") == ["storyboard_changed", "storyboard_changed", "resync"]
     assert desk.types("cat") == []
     # What was missing comes after all: it passes, and opens nothing.
     desk.status(numbered(2), numbered(4))
@@ -623,9 +593,7 @@ def test_a_mere_repetition_passes_every_two_seconds_and_promises_no_more() -> No
     assert all(later - earlier <= REPEAT_S for earlier, later in pairwise(times))
 
 
-def test_every_sign_of_a_worker_that_keeps_its_usual_pace_passes_despite_jitter() -> (
-    None
-):
+def test_every_sign_of_a_worker_that_keeps_its_usual_pace_passes_despite_jitter() -> None:
     desk = Desk(ann=PROJECT)
     for jitter in (0, -0.1, 0.1, -0.05, 0.15):
         desk.presence(sign())
@@ -651,19 +619,13 @@ def test_a_change_of_a_worker_passes_at_once_and_many_are_thinned_to_the_last() 
 
 def test_what_is_remembered_is_bounded_and_the_oldest_goes_first() -> None:
     desk = Desk(remembered=2, ann=PROJECT)
-    desk.status(
-        *(changed(number, scene(SceneStatus.DONE, number=number)) for number in (1, 2))
-    )
+    desk.status(*(changed(number, scene(SceneStatus.DONE, number=number)) for number in (1, 2)))
     desk.status(
         changed(3, scene(SceneStatus.DONE, number=1)),
         changed(4, scene(SceneStatus.DONE, number=3)),
     )
     desk.status(*(progress(0.5, number=number) for number in (1, 3, 2)))
-    late = [
-        event.sentence_id.int
-        for event in desk.to("ann")
-        if isinstance(event, SceneProgressed)
-    ]
+    late = [event.sentence_id.int for event in desk.to("ann") if isinstance(event, SceneProgressed)]
     assert late == [2]
 
 

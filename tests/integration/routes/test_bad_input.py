@@ -140,7 +140,7 @@ def test_a_wrong_address_names_its_part(desk: Desk, ids: dict[str, str], path: s
     ],
 )
 def test_what_is_no_id_is_refused_by_every_route(desk: Desk, ids: dict[str, str], method: str, path: str) -> None:
-    body = {} if method == "PATCH" else None
+    body: Json | None = {} if method == "PATCH" else None
     problem = refused(desk, desk.api.build_request(method, path.format(**ids), json=body), 422)
     assert problem["errors"][0]["field"].endswith("_id")
 

@@ -76,11 +76,13 @@ def test_the_list_tells_how_much_of_a_project_is_made(desk: Desk) -> None:
 
 def test_the_poster_is_never_the_image_of_a_deleted_sentence(desk: Desk) -> None:
     board = desk.generated("First.", "Second.", "Third.")
-    project_id = board["project"]["id"]
-    for sentence in board["sentences"][:2]:
-        assert desk.api.delete(f"/projects/{project_id}/sentences/{sentence['id']}").status_code == 204
+    sentences = f"/projects/{board['project']['id']}/sentences"
+    first, second, third = (sentence["id"] for sentence in board["sentences"])
+    desk.post(sentences + "/reorder", {"sentence_ids": [third, second, first]})
+    for gone in (third, first):
+        assert desk.api.delete(f"{sentences}/{gone}").status_code == 204
     listed = desk.get("/projects?limit=1")["projects"][0]
-    assert listed["poster"] == board["sentences"][2]["image"]
+    assert listed["poster"] == board["sentences"][1]["image"]
     assert (listed["sentences"], listed["images"], listed["videos"]) == (1, 1, 1)
 
 

@@ -1,0 +1,529 @@
+"""The page in a real browser, over the real services: what a creator sees and does."""
+
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Error, Page, Route, expect
+
+from scripts.chromium import running_chromium
+from tests.fixtures.stack import ROOT, Stack, eventually, running_stack
+
+DIST = ROOT / "frontend" / "dist" / "index.html"
+AXE = ROOT / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
+
+SOON = 8_000  #: ms
+LATER = 40_000
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    assert DIST.exists(), "the page is not built: run `scripts/setup frontend`"
+    with running_chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """A browser's profile of its own; a page that makes a mistake fails the test."""
+    opened = browser.new_context(viewport={"width": 1280, "height": 900})
+    mistakes: list[str] = []
+    opened.on("weberror", lambda mistake: mistakes.append(str(mistake.error)))
+    yield opened
+    opened.close()
+    assert not mistakes
+
+
+@pytest.fixture(scope="module")
+def studio(module_amqp: tuple[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """One of each service, for tests that kill nothing."""
+    folder = tmp_path_factory.mktemp("studio")
+    with running_stack(*module_amqp, f"sqlite:///{folder}/studio.db", folder) as stack:
+        yield _started(stack)
+
+
+@pytest.fixture
+def stack(amqp: tuple[str, str], tmp_path: Path) -> Iterator[Stack]:
+    """One of each service, for a test that kills some of them."""
+    with running_stack(*amqp, f"sqlite:///{tmp_path}/studio.db", tmp_path) as stack:
+        yield _started(stack)
+
+
+def _started(stack: Stack) -> Stack:
+    stack.start()
+    if "notifier" not in stack.services:
+        stack.notifier()
+    return stack
+
+
+def sentences(count: int, prompt: str = "take:0.15") -> list[dict[str, Any]]:
+    return [{"text": f"This is sentence {number} of the story.", "prompt": prompt} for number in range(1, count + 1)]
+
+
+def open_board(context: BrowserContext, stack: Stack, given: list[Any], **more: Any) -> tuple[Page, str]:
+    project_id: str = stack.project(given, **more)["project"]["id"]
+    return visit(context, stack, project_id), project_id
+
+
+def visit(context: BrowserContext, stack: Stack, project_id: str) -> Page:
+    page = context.new_page()
+    page.goto(f"{stack.url}/projects/{project_id}")
+    expect(page.locator("[data-connection=live]")).to_be_visible(timeout=SOON)
+    return page
+
+
+def generate(page: Page) -> Any:
+    return page.locator("#generate")
+
+
+def press(page: Page) -> None:
+    page.get_by_role("button", name="Generate All Scenes").click()
+
+
+def card(page: Page, number: int) -> Any:
+    return page.locator(f'article[aria-label^="Scene {number}."]')
+
+
+def counter(page: Page) -> tuple[int, int] | None:
+    found = re.fullmatch(r"Generating\.\.\. \((\d+)/(\d+)\)", generate(page).inner_text())
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def ended(page: Page, title: str) -> None:
+    """The toast came, and the button is ready for another press."""
+    expect(page.get_by_text(title, exact=True).first).to_be_visible(timeout=LATER)
+    expect(generate(page)).to_have_text("Generate All Scenes", timeout=SOON)
+
+
+def axe_findings(page: Page) -> list[str]:
+    page.evaluate(AXE.read_text())
+    found = page.evaluate(
+        "axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })"
+    )
+    return [f"{v['id']}: {n['target']} {n['failureSummary']}" for v in found["violations"] for n in v["nodes"]]
+
+
+def test_press_counter_rises_cards_fill_and_a_toast_comes(context: BrowserContext, studio: Stack) -> None:
+    page, _ = open_board(context, studio, sentences(4))
+    expect(page.get_by_text("4 images, 4 videos")).to_be_visible()
+    page.evaluate(
+        """() => {
+            window.texts = [];
+            const button = document.querySelector("#generate");
+            new MutationObserver(() => window.texts.push(button.innerText)).observe(button, {
+                subtree: true, childList: true, characterData: true,
+            });
+        }"""
+    )
+    press(page)
+    ended(page, "All 4 scenes are done")
+    texts = [text for text in page.evaluate("window.texts") if text.startswith("Generating... (")]
+    counts = list(dict.fromkeys(texts))
+    # Images, then videos; each number once and in order, whatever was between two looks.
+    assert counts[0] == "Generating... (0/4)"
+    done = [int(re.findall(r"\d+", text)[0]) for text in texts]
+    falls = sum(after < before for before, after in pairwise(done))
+    assert falls <= 1, texts
+    assert len(set(done)) >= 3, texts
+    for number in range(1, 5):
+        expect(card(page, number)).to_contain_text("Video ready")
+        expect(card(page, number).locator("img")).to_have_count(1)
+    expect(page.get_by_text("Every scene has its image and video")).to_be_visible()
+
+
+def test_the_card_changes_in_the_frame_of_the_press(context: BrowserContext, studio: Stack) -> None:
+    page, _ = open_board(context, studio, sentences(3, "take:0.5"))
+    held: list[Route] = []
+    page.route("**/generate-scenes", lambda route: held.append(route))
+    shown = page.evaluate(
+        """() => new Promise((resolve) => {
+            document.querySelector("#generate").click();
+            const look = () => resolve(document.querySelector("article").innerText);
+            requestAnimationFrame(() => requestAnimationFrame(look));
+        })"""
+    )
+    assert "Image is next" in shown
+    expect(generate(page)).to_have_text("Generating...")
+    eventually(lambda: page.wait_for_timeout(20) or held, what="the request of the press")
+    held[0].continue_()
+    ended(page, "All 3 scenes are done")
+
+
+def test_cancel_in_the_middle(context: BrowserContext, studio: Stack) -> None:
+    page, project_id = open_board(context, studio, sentences(8, "take:0.4"))
+    press(page)
+    expect(card(page, 1)).to_contain_text("Video follows the images", timeout=SOON)
+    page.get_by_role("button", name="Cancel", exact=True).click()
+    ended(page, "Generation stopped")
+    expect(card(page, 8)).to_contain_text("Stopped")
+    board = studio.storyboard(project_id)
+    assert all(scene["status"] == "cancelled" for scene in board["scenes"])
+    # What was finished stays, and a new press goes on from there.
+    images = sum(sentence["image"] is not None for sentence in board["sentences"])
+    assert 1 <= images < 8
+    expect(page.get_by_text(f"{8 - images} image")).to_be_visible()
+
+
+def test_pause_and_resume(context: BrowserContext, studio: Stack) -> None:
+    page, _ = open_board(context, studio, sentences(4, "take:0.3"))
+    press(page)
+    expect(card(page, 1)).to_contain_text("Making image", timeout=SOON)
+    page.get_by_role("button", name="Pause").click()
+    expect(generate(page)).to_contain_text("Paused (", timeout=SOON)
+    expect(page.get_by_text("Nothing is being made")).to_be_visible(timeout=SOON)
+    page.get_by_role("button", name="Resume").click()
+    ended(page, "All 4 scenes are done")
+
+
+def test_a_failure_leads_to_the_dialog_and_a_retry_succeeds(context: BrowserContext, studio: Stack) -> None:
+    given = sentences(3)
+    given[1]["prompt"] = "fail:bad_prompt"
+    page, project_id = open_board(context, studio, given)
+    press(page)
+    ended(page, "2 of 3 scenes done, 1 failed")
+    expect(card(page, 2)).to_contain_text("Image failed")
+    expect(card(page, 2)).to_contain_text("It will never work.")
+    page.get_by_role("button", name="Show errors").click()
+    dialog = page.get_by_role("dialog", name="1 scene failed")
+    expect(dialog).to_contain_text("The prompt was not accepted")
+    expect(dialog).to_contain_text("Change the picture prompt")
+    assert axe_findings(page) == []
+    page.keyboard.press("Escape")
+    expect(generate(page)).to_be_focused()
+
+    # The prompt is mended on the card, and one press makes what is missing.
+    card(page, 2).focus()
+    page.keyboard.press("e")
+    page.get_by_label("Picture prompt").fill("take:0.1")
+    page.get_by_role("button", name="Save").click()
+    expect(card(page, 2)).to_be_focused()
+    page.get_by_role("button", name="1 failed").click()
+    page.get_by_role("button", name="Retry it").click()
+    expect(page.get_by_role("dialog", name="Nothing is left to fix")).to_be_visible(timeout=SOON)
+    page.get_by_role("button", name="Close").last.click()
+    ended(page, "The scene is done")
+    expect(card(page, 2)).to_contain_text("Video ready")
+    expect(page.get_by_role("button", name="1 failed")).to_have_count(0)
+    assert all(sentence["video"] for sentence in studio.storyboard(project_id)["sentences"])
+
+
+def test_an_attempt_above_one_is_shown(context: BrowserContext, studio: Stack) -> None:
+    page, _ = open_board(context, studio, sentences(1, "image/flaky:1 take:1"))
+    press(page)
+    expect(card(page, 1)).to_contain_text("attempt 2", timeout=SOON)
+    ended(page, "The scene is done")
+
+
+def test_reload_in_the_middle(context: BrowserContext, studio: Stack) -> None:
+    page, _ = open_board(context, studio, sentences(6, "take:0.4"))
+    press(page)
+    expect(card(page, 2)).to_contain_text("Video follows the images", timeout=SOON)
+    before = counter(page)
+    page.reload()
+    expect(generate(page)).to_contain_text("Generating... (", timeout=SOON)
+    after = counter(page)
+    assert before and after and after >= before
+    expect(card(page, 1)).to_contain_text("Video follows the images")
+    ended(page, "All 6 scenes are done")
+
+
+def test_two_tabs_agree_and_only_one_tells_the_end(context: BrowserContext, studio: Stack) -> None:
+    page, project_id = open_board(context, studio, sentences(4, "take:0.3"))
+    other = visit(context, studio, project_id)
+    press(page)
+    expect(generate(other)).to_contain_text("Generating... (", timeout=SOON)
+    for tab in (page, other):
+        expect(generate(tab)).to_have_text("Generate All Scenes", timeout=LATER)
+        expect(card(tab, 4)).to_contain_text("Video ready")
+    eventually(lambda: studio.storyboard(project_id)["runs"][0]["seen"], what="the end being told")
+    page.wait_for_timeout(2500)
+    toasts = sum(
+        tab.get_by_text("All 4 scenes are done", exact=True).and_(tab.locator("[data-title]")).count()
+        for tab in (page, other)
+    )
+    assert toasts == 1
+    # And never again.
+    page.reload()
+    expect(card(page, 1)).to_contain_text("Video ready")
+    page.wait_for_timeout(2000)
+    expect(page.locator("[data-sonner-toast]")).to_have_count(0)
+
+
+def test_an_end_that_nobody_saw_is_told_later(context: BrowserContext, studio: Stack) -> None:
+    project_id = studio.project(sentences(2))["project"]["id"]
+    studio.ended(studio.press(project_id)["id"])
+    page = visit(context, studio, project_id)
+    expect(page.get_by_text("All 2 scenes are done", exact=True).first).to_be_visible(timeout=SOON)
+
+
+def test_offline_and_back(context: BrowserContext, studio: Stack) -> None:
+    page, _ = open_board(context, studio, sentences(4, "take:0.3"))
+    press(page)
+    expect(card(page, 1)).to_contain_text("Making image", timeout=SOON)
+    context.set_offline(True)
+    expect(page.locator("[data-connection=offline]")).to_be_visible(timeout=SOON)
+    page.wait_for_timeout(2500)
+    context.set_offline(False)
+    expect(page.locator("[data-connection=live]")).to_be_visible(timeout=SOON)
+    ended(page, "All 4 scenes are done")
+
+
+def test_three_hundred_sentences(context: BrowserContext, studio: Stack) -> None:
+    page, project_id = open_board(context, studio, sentences(300, "take:0.01"))
+    expect(page.get_by_text("300 images, 300 videos")).to_be_visible()
+    assert page.locator("article").count() < 60
+    press(page)
+    expect(generate(page)).to_contain_text("Generating... (", timeout=SOON)
+    expect(page.get_by_test_id("run-line")).to_contain_text("waiting")
+    page.keyboard.press("End")
+    card(page, 1).focus()
+    page.keyboard.press("End")
+    expect(card(page, 300)).to_be_focused(timeout=SOON)
+    before = counter(page)
+    assert before
+    eventually(lambda: (counter(page) or before) > before, within_s=20, what="the counter rising")
+    page.get_by_role("button", name="Cancel", exact=True).click()
+    ended(page, "Generation stopped")
+    assert studio.storyboard(project_id)["runs"][0]["status"] == "cancelled"
+
+
+def test_the_notifier_is_killed_and_restarted_in_the_middle(context: BrowserContext, stack: Stack) -> None:
+    page, _ = open_board(context, stack, sentences(5, "take:0.5"))
+    press(page)
+    expect(card(page, 1)).to_contain_text("Making image", timeout=SOON)
+    stack.services["notifier"].kill()
+    expect(page.locator("[data-connection=reconnecting]")).to_be_visible(timeout=SOON)
+    before = counter(page)
+    # The page looks for itself while nobody tells it.
+    eventually(lambda: counter(page) != before, within_s=20, what="the counter moving without a notifier")
+    stack.restart("notifier")
+    expect(page.locator("[data-connection=live]")).to_be_visible(timeout=SOON)
+    ended(page, "All 5 scenes are done")
+
+
+def test_the_coordinator_is_killed_and_restarted_in_the_middle(context: BrowserContext, stack: Stack) -> None:
+    page, project_id = open_board(context, stack, sentences(5, "take:0.4"))
+    press(page)
+    expect(card(page, 1)).to_contain_text("Making image", timeout=SOON)
+    stack.services["coordinator"].kill()
+    page.wait_for_timeout(1500)
+    expect(card(page, 5)).to_be_visible()
+    stack.restart("coordinator")
+    ended(page, "All 5 scenes are done")
+    assert all(sentence["video"] for sentence in stack.storyboard(project_id)["sentences"])
+
+
+def test_keyboard_only_once_through(context: BrowserContext, studio: Stack) -> None:
+    """From the empty list to a finished scene, a new take and an undone deletion, without a pointer."""
+    page = context.new_page()
+    page.goto(studio.url)
+    expect(page.get_by_role("heading", name="Projects")).to_be_visible()
+    page.keyboard.press("n")
+    expect(page.get_by_label("Script")).to_be_focused()
+    page.keyboard.type("She climbed. The light turned.\n\nTake:0 it was warm.")
+    expect(page.get_by_text("3 sentences")).to_be_visible(timeout=SOON)
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("[data-connection=live]")).to_be_visible(timeout=SOON)
+    expect(page.get_by_role("heading", level=1)).to_have_text("She climbed")
+
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keyboard")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.keyboard.press("g")
+    ended(page, "All 3 scenes are done")
+    _walk_over_the_cards(page)
+    _change_a_card(page)
+
+
+def _walk_over_the_cards(page: Page) -> None:
+    for _ in range(25):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.tagName") == "ARTICLE":
+            break
+    expect(card(page, 1)).to_be_focused()
+    page.keyboard.press("ArrowRight")
+    expect(card(page, 2)).to_be_focused()
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog", name="Scene 2 of 3")
+    expect(dialog).to_be_visible()
+    page.keyboard.press("j")
+    expect(page.get_by_role("dialog", name="Scene 3 of 3")).to_be_visible()
+    page.keyboard.press("k")
+    page.keyboard.press("Escape")
+    expect(card(page, 2)).to_be_focused()
+
+
+def _change_a_card(page: Page) -> None:
+    page.keyboard.press("Shift+ArrowLeft")
+    expect(card(page, 1)).to_contain_text("The light turned.")
+    expect(card(page, 1)).to_be_focused()
+    page.keyboard.press("e")
+    page.keyboard.press("Control+a")
+    page.keyboard.type("The light turned twice.")
+    page.keyboard.press("Control+Enter")
+    expect(card(page, 1)).to_contain_text("The light turned twice.")
+    expect(card(page, 1)).to_contain_text("Edited since", timeout=SOON)
+    expect(card(page, 1)).to_be_focused()
+    page.keyboard.press("r")
+    expect(card(page, 1)).to_contain_text("Video ready", timeout=LATER)
+    expect(card(page, 1).get_by_label("2 takes")).to_be_visible(timeout=SOON)
+
+    page.keyboard.press("Delete")
+    expect(page.locator("article")).to_have_count(2)
+    expect(card(page, 1)).to_be_focused()
+    # The way to the toasts is said in their label.
+    page.keyboard.press("Alt+t")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    while page.evaluate("document.activeElement.innerText") != "Undo":
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(card(page, 1)).to_contain_text("The light turned twice.", timeout=SOON)
+
+
+def test_what_is_said_aloud(context: BrowserContext, studio: Stack) -> None:
+    page, _ = open_board(context, studio, sentences(4, "take:0.2"))
+    page.evaluate(
+        """() => {
+            window.spoken = [];
+            const region = document.querySelector("[data-testid=announcer]");
+            new MutationObserver(() => region.innerText && window.spoken.push(region.innerText)).observe(region, {
+                subtree: true, childList: true, characterData: true,
+            });
+        }"""
+    )
+    press(page)
+    ended(page, "All 4 scenes are done")
+    expect(page.get_by_test_id("announcer")).to_have_text("All 4 scenes are done.", timeout=SOON)
+    spoken = page.evaluate("window.spoken")
+    assert spoken[0] == "Generating 4 scenes."
+    assert {"A quarter done.", "Half done.", "Three quarters done."} <= set(spoken)
+    assert len(spoken) <= 6, spoken
+
+
+def test_takes_are_kept_and_chosen(context: BrowserContext, studio: Stack) -> None:
+    page, project_id = open_board(context, studio, sentences(1))
+    press(page)
+    ended(page, "The scene is done")
+    first = studio.storyboard(project_id)["sentences"][0]["image"]["key"]
+    card(page, 1).focus()
+    page.keyboard.press("r")
+    expect(card(page, 1).get_by_label("2 takes")).to_be_visible(timeout=LATER)
+    expect(card(page, 1)).to_contain_text("Video ready", timeout=LATER)
+    assert studio.storyboard(project_id)["sentences"][0]["image"]["key"] != first
+    page.get_by_role("button", name="Open scene 1").click()
+    takes = page.get_by_role("region", name="Images: takes").get_by_role("button")
+    expect(takes).to_have_count(2)
+    expect(takes.first).to_have_attribute("aria-pressed", "true")
+    takes.last.click()
+    expect(takes.last).to_have_attribute("aria-pressed", "true", timeout=SOON)
+    assert studio.storyboard(project_id)["sentences"][0]["image"]["key"] == first
+
+
+def test_the_list_of_projects(context: BrowserContext, studio: Stack) -> None:
+    title = "A project to delete"
+    studio.project(sentences(2), title=title)
+    page = context.new_page()
+    page.goto(studio.url)
+    tile = page.get_by_role("main").get_by_role("listitem").filter(has_text=title)
+    expect(tile).to_contain_text("0 of 2 images", timeout=SOON)
+    page.get_by_role("button", name=f"Delete {title}").click()
+    expect(tile).to_have_count(0)
+    page.get_by_role("button", name="Undo").click()
+    expect(tile).to_have_count(1)
+    assert axe_findings(page) == []
+    tile.get_by_role("link").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(title)
+    page.go_back()
+    expect(page.get_by_role("heading", name="Projects")).to_be_visible()
+
+
+def test_addresses_that_lead_nowhere(context: BrowserContext, studio: Stack) -> None:
+    page = context.new_page()
+    page.goto(f"{studio.url}/projects/00000000-0000-4000-8000-000000000000")
+    expect(page.get_by_text("This project is not here")).to_be_visible(timeout=SOON)
+    page.goto(f"{studio.url}/nowhere")
+    expect(page.get_by_text("Nothing is at this address")).to_be_visible()
+    assert page.request.get(f"{studio.url}/api/v1/nowhere").headers["content-type"] == "application/problem+json"
+    assert page.request.get(f"{studio.url}/assets/nothing.js").status == 404
+
+
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_axe_finds_nothing(browser: Browser, studio: Stack, scheme: Any, width: int) -> None:
+    given = sentences(4, "take:0.2")
+    given[2]["prompt"] = "video/fail:out_of_memory"
+    project_id = studio.project(given)["project"]["id"]
+    opened = browser.new_context(
+        viewport={"width": width, "height": 900}, color_scheme=scheme, reduced_motion="reduce", bypass_csp=True
+    )
+    page = visit(opened, studio, project_id)
+    assert axe_findings(page) == []
+    press(page)
+    expect(card(page, 1)).to_contain_text("Making image", timeout=SOON)
+    assert axe_findings(page) == []
+    ended(page, "3 of 4 scenes done, 1 failed")
+    assert axe_findings(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width, "the page scrolls sideways"
+    page.get_by_role("button", name="1 failed").click()
+    assert axe_findings(page) == []
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Open scene 1").click()
+    expect(page.get_by_role("region", name="Images: takes").get_by_role("button")).to_have_count(1, timeout=SOON)
+    assert axe_findings(page) == []
+    page.goto(f"{studio.url}/projects/new")
+    page.get_by_role("button", name="Try an example").click()
+    expect(page.get_by_label("Sentence 1", exact=True)).to_be_visible(timeout=SOON)
+    assert axe_findings(page) == []
+    opened.close()
+
+
+def test_nothing_moves_while_images_arrive(context: BrowserContext, studio: Stack) -> None:
+    page, _ = open_board(context, studio, sentences(6, "take:0.1"))
+    page.evaluate(
+        """() => {
+            window.shift = 0;
+            const onWall = ({ node }) => node && node.parentElement && node.parentElement.closest("main");
+            new PerformanceObserver((list) => {
+                for (const entry of list.getEntries()) if (entry.sources.some(onWall)) window.shift += entry.value;
+            }).observe({ type: "layout-shift", buffered: false });
+        }"""
+    )
+    press(page)
+    ended(page, "All 6 scenes are done")
+    assert page.evaluate("window.shift") == 0
+
+
+def test_a_token_brings_a_login(context: BrowserContext, amqp: tuple[str, str], tmp_path: Path) -> None:
+    with running_stack(*amqp, f"sqlite:///{tmp_path}/studio.db", tmp_path, API_TOKEN="open sesame") as stack:
+        _started(stack)
+        project_id = stack.project(sentences(2))["project"]["id"]
+        page = context.new_page()
+        page.goto(f"{stack.url}/projects/{project_id}")
+        field = page.get_by_label("Token")
+        expect(field).to_be_visible(timeout=SOON)
+        field.fill("wrong")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("alert")).to_have_text("That is not the token of this studio.")
+        field.fill("open sesame")
+        page.keyboard.press("Enter")
+        # Back where the address leads, with pictures and live updates.
+        expect(page.locator("[data-connection=live]")).to_be_visible(timeout=SOON)
+        press(page)
+        ended(page, "All 2 scenes are done")
+        width = page.locator("article img").first.evaluate("(image) => image.decode().then(() => image.naturalWidth)")
+        assert width > 0
+        page.get_by_role("button", name="Preferences").click()
+        page.get_by_role("menuitem", name="Log out").click()
+        expect(page.get_by_label("Token")).to_be_visible(timeout=SOON)
+
+
+def test_no_script_of_others_runs(context: BrowserContext, studio: Stack) -> None:
+    page, _ = open_board(context, studio, ["<img src=x onerror='document.title=\"taken\"'> & <b>bold</b>"])
+    expect(card(page, 1)).to_contain_text("<b>bold</b>")
+    with pytest.raises(Error, match=r"Content Security Policy|EvalError|unsafe-eval"):
+        page.add_script_tag(content="document.title = 'taken'")
+    assert "taken" not in page.title()

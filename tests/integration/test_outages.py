@@ -1,0 +1,192 @@
+"""The broker, the network or the database goes away and comes back; nothing is lost but time."""
+
+import signal
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from scripts.broker import Broker
+from scripts.ports import free_block
+from scripts.postgres import Postgres
+from tests.fixtures.checker import check
+from tests.fixtures.proxy import proxy_to
+from tests.fixtures.stack import Stack, eventually, running_stack
+
+pytestmark = pytest.mark.timeout(240)
+
+SENTENCES = [f"outlives {n} take:0.1" for n in range(10)]
+
+
+def own(stack: Stack) -> Broker:
+    assert stack.broker
+    return stack.broker
+
+
+def begun(stack: Stack, sentences: list[str] = SENTENCES) -> dict[str, Any]:
+    """A run in the middle of its work."""
+    run = stack.press(stack.project(sentences)["project"]["id"])
+    eventually(lambda: len(stack.history()) >= 3, what="some work")
+    return run
+
+
+def all_made(stack: Stack, run: dict[str, Any], sentences: int = len(SENTENCES)) -> None:
+    ended = stack.ended(run["id"], within_s=120)["run"]
+    assert (ended["images"]["done"], ended["videos"]["done"], ended["failed"]) == (sentences, sentences, 0)
+    assert check(stack, within_s=60) == []
+
+
+def made_once(stack: Stack) -> None:
+    made = [(line["scene_id"], line["stage"]) for line in stack.history() if line["what"] == "start"]
+    assert len(made) == len(set(made)), "a job was started again although nobody died"
+
+
+def test_the_broker_is_killed_twice_in_the_middle_of_a_run(frail_stack: Stack) -> None:
+    stack, broker = frail_stack.start(), own(frail_stack)
+    run = begun(stack)
+    for _ in range(2):
+        broker.kill()
+        broker.start()
+    all_made(stack, run)
+    made_once(stack)
+
+
+def test_a_press_while_the_broker_is_down_is_accepted_and_done_later(frail_stack: Stack) -> None:
+    stack, broker = frail_stack.start(), own(frail_stack)
+    broker.stop()
+    run = stack.press(stack.project(SENTENCES)["project"]["id"])
+    assert run["status"] == "running"
+    broker.start()
+    all_made(stack, run)
+
+
+def test_a_job_that_runs_while_the_broker_is_restarted_is_not_started_again(frail_stack: Stack) -> None:
+    stack, broker = frail_stack.start(), own(frail_stack)
+    run = stack.press(stack.project(["long enough take:12"])["project"]["id"], stages=["image"])
+    eventually(lambda: stack.history(), what="the job")
+    broker.kill()
+    broker.start()
+    ended = stack.ended(run["id"], within_s=60)["run"]
+    assert ended["images"]["done"] == 1
+    assert [line["what"] for line in stack.history()] == ["start", "end"]
+
+
+def test_a_broker_that_lost_everything_it_knew(frail_stack: Stack) -> None:
+    stack, broker = frail_stack.start(), own(frail_stack)
+    run = begun(stack)
+    broker.stop()
+    broker.wipe()
+    broker.start()
+    all_made(stack, run)
+
+
+def test_a_frozen_broker_thaws(frail_stack: Stack) -> None:
+    stack, broker = frail_stack.start(), own(frail_stack)
+    run = begun(stack)
+    before = stack.metrics().count("videogen_outbox_age_seconds")
+    assert before
+    broker.pause()
+    thaw = threading.Timer(8, broker.resume)
+    thaw.start()
+    thaw.join()
+    all_made(stack, run)
+    made_once(stack)
+
+
+def test_a_memory_alarm_holds_publishers_and_loses_nothing(frail_stack: Stack) -> None:
+    stack, broker = frail_stack.start(), own(frail_stack)
+    run = begun(stack)
+    broker.ctl("set_vm_memory_high_watermark", "0.00001")
+    late = stack.press(stack.project(["pressed under alarm"])["project"]["id"])
+    broker.ctl("set_vm_memory_high_watermark", "0.4")
+    stack.ended(late["id"])
+    all_made(stack, run)
+
+
+def test_the_coordinator_sleeps_longer_than_a_lease_and_takes_nothing_back(stack: Stack) -> None:
+    stack.start()
+    run = stack.press(stack.project(["through the night take:7"])["project"]["id"], stages=["image"])
+    eventually(lambda: stack.history(), what="the job")
+    sleepers = [s for name, s in stack.services.items() if name.startswith("coordinator")]
+    for service in sleepers:
+        service.signal(signal.SIGSTOP)
+    wake = threading.Timer(5, lambda: [service.signal(signal.SIGCONT) for service in sleepers])
+    wake.start()
+    wake.join()
+    detail = stack.ended(run["id"])
+    assert (detail["scenes"][0]["status"], detail["scenes"][0]["attempt"]) == ("done", 1)
+    made_once(stack)
+
+
+@pytest.mark.parametrize("how", ["resets", "stalls", "crawls"])
+def test_a_network_that_misbehaves(amqp: tuple[str, str], sqlite_stack: Stack, how: str) -> None:
+    stack, address = sqlite_stack, urlsplit(amqp[0])
+    with proxy_to(address.port or 5672) as proxy:
+        stack.amqp_url = address._replace(
+            netloc=f"{address.username}:{address.password}@127.0.0.1:{proxy.port}"
+        ).geturl()
+        stack.start()
+        run = begun(stack)
+        if how == "resets":
+            for _ in range(5):
+                before = len(stack.history())
+                proxy.reset()
+                eventually(
+                    lambda before=before: len(stack.history()) > before or stack.run(run["id"])["run"]["ended_at"],
+                    within_s=60,
+                    what="the work to go on",
+                )
+        elif how == "stalls":
+            proxy.stall()
+            relief = threading.Timer(7, proxy.flow)
+            relief.start()
+            relief.join()
+        else:
+            proxy.piece, proxy.delay_s = 64, 0.001
+        ended = stack.ended(run["id"], within_s=120)["run"]
+        assert (ended["images"]["done"], ended["videos"]["done"], ended["failed"]) == (10, 10, 0)
+        proxy.piece, proxy.delay_s = 65536, 0.0
+        assert check(stack, within_s=60) == []
+        stack.stop()
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[Postgres]:
+    # Not pytest's own temporary folder: PostgreSQL's account may not enter that.
+    with tempfile.TemporaryDirectory(prefix="videogen-test-postgres-") as folder:
+        with Postgres(Path(folder), free_block(1)) as postgres:
+            yield postgres
+
+
+def test_postgresql_is_killed_and_restarted_in_the_middle_of_a_run(
+    amqp: tuple[str, str], own_postgres: Postgres, tmp_path: Any
+) -> None:
+    with running_stack(*amqp, own_postgres.create_database("studio"), tmp_path) as stack:
+        stack.start()
+        run = begun(stack)
+        own_postgres.restart()
+        all_made(stack, run)
+        made_once(stack)
+
+
+def test_of_two_coordinators_the_leader_is_killed_and_the_other_goes_on(
+    amqp: tuple[str, str], postgres_url: str, tmp_path: Any
+) -> None:
+    with running_stack(*amqp, postgres_url, tmp_path) as stack:
+        stack.start()
+        second_port = stack.environment["COORDINATOR_PORT"]
+        stack.services["coordinator"].stop()
+        other = Stack(stack.amqp_url, stack.management_url, stack.database_url, stack.folder)
+        try:
+            leader = other.coordinator("leader")
+            stack.coordinator("follower", COORDINATOR_PORT=second_port)
+            run = begun(stack)
+            leader.kill()
+            all_made(stack, run)
+            made_once(stack)
+        finally:
+            other.stop()
