@@ -1,8 +1,8 @@
 """Measure everything, or the groups that are named; print a table and write `bench/results.json`.
 
-    python -m bench                     all of it, about ten minutes on two cores
-    python -m bench handover cancel     these groups
-    python -m bench --quick             a small part of the work, to see that it runs
+python -m bench                     all of it, about ten minutes on two cores
+python -m bench handover cancel     these groups
+python -m bench --quick             a small part of the work, to see that it runs
 """
 
 import argparse

@@ -145,9 +145,7 @@ def _processes(
 ) -> Iterator[None]:
     with log.open("ab") as file:
         started = [
-            subprocess.Popen(
-                command, cwd=ROOT, env={**os.environ, **(environment or {})}, stdout=file, stderr=file
-            )
+            subprocess.Popen(command, cwd=ROOT, env={**os.environ, **(environment or {})}, stdout=file, stderr=file)
             for command in commands
         ]
         try:

@@ -167,7 +167,6 @@ class Broker:
         script = self._installation() / "sbin" / "rabbitmqctl"
         environment = self._environment() | {
             "RABBITMQ_CTL_ERL_ARGS": f"-dist_listen false -erl_epmd_port {self.distribution_port}",
-            "ERL_FLAGS": "-start_epmd false",
         }
         done = subprocess.run(
             [script, *arguments],
@@ -230,8 +229,11 @@ class Broker:
             "RABBITMQ_NODENAME": NODE,
             "RABBITMQ_DIST_PORT": str(self.distribution_port),
             # The node brings its distribution up itself, from the first moment on and without epmd.
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"-sname {NODE} -start_epmd false"
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"-sname {NODE}"
             f" -erl_epmd_port {self.distribution_port} -kernel inet_dist_use_interface {{127,0,0,1}} {ERLANG_FLAGS}",
+            # As a flag for every Erlang that is started from here: once a minute the node itself starts one to "ensure"
+            # an epmd, which would listen on all addresses and stay for ever.
+            "ERL_FLAGS": "-start_epmd false",
             "ERL_EPMD_PORT": "1",  # nobody listens there, so an epmd of this machine is never asked
             "ERL_CRASH_DUMP_SECONDS": "0",
         }

@@ -1,0 +1,78 @@
+import { useState } from "react";
+import type { Sentence } from "@/api/contracts";
+import { Button } from "@/components/ui/Button";
+import { useSceneActions } from "./actions";
+
+export const LONGEST_TEXT = 2000;
+export const LONGEST_PROMPT = 4000;
+
+/** Text and prompt of a scene, edited where the card is: it keeps the card's size. */
+export function SceneEditor({ sentence, number }: { sentence: Sentence; number: number }) {
+  const actions = useSceneActions();
+  const [text, setText] = useState(sentence.text);
+  const [prompt, setPrompt] = useState(sentence.prompt ?? "");
+  const [saving, setSaving] = useState(false);
+  const empty = !text.trim();
+
+  async function save() {
+    if (empty || saving) return;
+    if (text.trim() === sentence.text && prompt.trim() === (sentence.prompt ?? "")) {
+      actions.endEdit(sentence.id);
+      return;
+    }
+    setSaving(true);
+    const saved = await actions.save(sentence.id, { text, prompt });
+    setSaving(false);
+    if (saved) actions.endEdit(sentence.id);
+  }
+
+  return (
+    <form
+      aria-label={`Edit scene ${number}`}
+      className="flex h-full flex-col gap-2 p-3"
+      onSubmit={(event) => {
+        event.preventDefault();
+        void save();
+      }}
+      onKeyDown={(event) => {
+        if (event.key === "Escape") actions.endEdit(sentence.id);
+        else if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) void save();
+        else return;
+        event.preventDefault();
+        event.stopPropagation();
+      }}
+    >
+      <label className="flex min-h-0 flex-1 flex-col gap-1 text-xs text-ink-2">
+        Sentence
+        <textarea
+          // The creator asked to edit: the next thing to do is to type.
+          // oxlint-disable-next-line jsx-a11y/no-autofocus
+          autoFocus
+          value={text}
+          maxLength={LONGEST_TEXT}
+          aria-invalid={empty}
+          onChange={(event) => setText(event.target.value)}
+          className="field min-h-0 flex-1 resize-none font-story text-base leading-snug"
+        />
+      </label>
+      <label className="flex min-h-0 flex-1 flex-col gap-1 text-xs text-ink-2">
+        Picture prompt, where it is not the sentence itself
+        <textarea
+          value={prompt}
+          maxLength={LONGEST_PROMPT}
+          placeholder={text || "What to draw"}
+          onChange={(event) => setPrompt(event.target.value)}
+          className="field min-h-0 flex-1 resize-none text-sm leading-snug"
+        />
+      </label>
+      <div className="flex justify-end gap-2">
+        <Button small kind="quiet" onClick={() => actions.endEdit(sentence.id)}>
+          Cancel
+        </Button>
+        <Button small kind="primary" type="submit" disabled={empty || saving}>
+          Save
+        </Button>
+      </div>
+    </form>
+  );
+}
