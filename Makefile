@@ -5,29 +5,56 @@ STORY ?= examples/story.txt
 PYTEST_ARGS ?=
 BIN := .venv/bin
 
-.PHONY: help demo run test check format lock clean
+.PHONY: help demo run test faults chaos bench screenshots check contracts format lock clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1\t/' | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 demo:  ## Make images and videos of a story into demo-output/ (STORY=path for your own), then stop
-	@scripts/setup python broker
+	@scripts/setup python broker frontend
 	@$(BIN)/python -m scripts.stack demo --story "$(STORY)" --out demo-output
 
 run:  ## Start everything and keep it running until Ctrl-C
 	@scripts/setup python broker frontend
 	@exec $(BIN)/python -m scripts.stack run
 
-test:  ## Run all tests against a real broker and both databases (PYTEST_ARGS="-k cancel -n 4")
-	@AMQP_URL="$$TEST_AMQP_URL" scripts/setup dev broker postgres
+test:  ## Run all tests: page, real broker, both databases, real browser (PYTEST_ARGS="-k cancel -n 4")
+	@AMQP_URL="$$TEST_AMQP_URL" scripts/setup dev broker postgres frontend chromium
+	@npm --prefix frontend run --silent test
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-check:  ## Formatting, lint, types and import rules; changes nothing
-	@scripts/setup dev
+faults:  ## Run the fault tests on every combination of database and coordinators (half an hour)
+	@AMQP_URL="$$TEST_AMQP_URL" scripts/setup dev broker postgres
+	@FAULTS=all $(BIN)/python -m pytest tests/integration/test_faults.py tests/integration/test_outages.py tests/integration/test_chaos.py $(PYTEST_ARGS)
+
+MINUTES ?= 5
+SEED ?= 1
+chaos:  ## Torment a studio at random, then check every promise (MINUTES=5 SEED=1, CHAOS_ARGS="--database postgresql")
+	@scripts/setup dev broker postgres
+	@$(BIN)/python -m tests.chaos --minutes $(MINUTES) --seed $(SEED) $(CHAOS_ARGS)
+
+bench:  ## Measure against the aims and a peer; writes bench/results.json (BENCH="handover cancel" for some)
+	@scripts/setup dev bench broker postgres
+	@$(BIN)/python -m bench $(BENCH)
+
+screenshots:  ## Take pictures of every page and state into docs/screenshots/
+	@scripts/setup dev broker frontend chromium
+	@$(BIN)/python -m scripts.screenshots
+
+check:  ## Formatting, lint, types, import rules, generated contracts; changes nothing
+	@scripts/setup dev frontend
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m scripts.export_contracts --check frontend/src/api/openapi.gen.json
+	npm --prefix frontend run --silent contracts:check
+	npm --prefix frontend run --silent check
+
+contracts:  ## Generate the page's types from the Python contracts
+	@scripts/setup dev frontend
+	$(BIN)/python -m scripts.export_contracts frontend/src/api/openapi.gen.json
+	npm --prefix frontend run --silent contracts
 
 format:  ## Format the code and mend what ruff can mend
 	@scripts/setup dev

@@ -23,7 +23,7 @@ def measure(servers: Servers, *, quick: bool) -> Iterator[Figure]:
         first, second = (stack.project(stories)["project"]["id"] for _ in range(2))
         for _ in range(rounds):
             run_id = stack.press(first)["id"]
-            eventually(lambda: _running(stack) == 1, what="a running job")  # noqa: B023
+            eventually(lambda: _running(stack) == 1, what="a running job")
             other_id = stack.press(second)["id"]
             eventually(lambda: stack.ready("image") >= 60, what="both runs on the queue")
             answer, queue, answered_at = _cancel(stack, run_id)

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 
 from playwright.sync_api import Browser, sync_playwright
 
-
 # A sandbox needs rights that containers lack, and their shared memory is too small for a page full of pictures.
 FLAGS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--force-color-profile=srgb", "--no-proxy-server"]
 

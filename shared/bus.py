@@ -226,7 +226,7 @@ class Bus:
                 reconnects_total.labels(label).inc()
                 log.warning("reader_lost_broker", queue=label, error=str(error), retry_s=round(delay, 1))
                 # Full jitter: a hundred workers must not come back in the same instant.
-                await asyncio.sleep(random.uniform(0.05, delay))
+                await asyncio.sleep(random.uniform(0.05, delay))  # noqa: S311 - no secret
                 delay = min(delay * 2, 5)
 
     async def _read(

@@ -229,10 +229,10 @@ class Worker:
         except Stopped:
             outcome = "released" if self._leaving.is_set() else "stopped"
             jobs_total.labels(self._stage, outcome).inc()
-            log.info("job_" + outcome)
+            log.info("job_ended", outcome=outcome)
             kind = JobReleased if self._leaving.is_set() else JobStopped
             return kind(**scene, stage=self._stage)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever a generator raises is told, and retried
             took_s = time.monotonic() - started
             failure, retryable = _describe(error)
             jobs_total.labels(self._stage, "failed").inc()

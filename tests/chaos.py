@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -139,13 +140,16 @@ class Chaos:
         self._stack.broker.kill()
         self._stack.broker.start()
 
+    def _resumed(self, run: str) -> bool:
+        return self._stack.api.post(f"/runs/{run}/resume").status_code < 500
+
     def settle(self) -> list[str]:
         """Let everything come to its end; the broken promises, each told in one line."""
         for name, service in self._stack.services.items():
             if not service.running:
                 self._stack.restart(name)
         for run in self._runs:
-            eventually(lambda run=run: self._stack.api.post(f"/runs/{run}/resume").status_code < 500, within_s=30)
+            eventually(partial(self._resumed, run), within_s=30, what="an answer")
         for run in self._runs:
             self._stack.ended(run, within_s=120)
         seen = Evidence(self._stack, within_s=60)

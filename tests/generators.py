@@ -18,6 +18,7 @@ import signal
 import struct
 import time
 import zlib
+from pathlib import Path
 from typing import Any
 
 from shared.contracts.scene import Stage
@@ -77,7 +78,7 @@ class Scripted:
             "pid": os.getpid(),
             "at": time.monotonic(),
         }
-        with open(path, "a", encoding="utf-8") as file:
+        with Path(path).open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 
 

@@ -119,23 +119,21 @@ def decide(scene: Scene, event: Event) -> Decision:
         return Ignored("the scene is over")
     match event:
         case Dispatch():
-            if scene.status is not SceneStatus.WAITING:
-                return Ignored("not waiting")
-            return _change(scene, status=SceneStatus.QUEUED)  # a
+            return _dispatch(scene)
         case Claim():
             return _claim(scene, event)
         case Cancel():
             return _cancel(scene)
         case Pause():
             return _pause(scene, event)
-        case JobFailed() | JobStopped() | JobReleased():
-            if (event.stage, event.attempt) != (scene.stage, scene.attempt):
-                return Ignored("of an earlier attempt")
+        case JobFailed() | JobStopped() | JobReleased() | LeaseLost():
             return _end_attempt(scene, event)
-        case LeaseLost():
-            if event.attempt != scene.attempt:
-                return Ignored("of an earlier attempt")
-            return _end_attempt(scene, event)
+
+
+def _dispatch(scene: Scene) -> Decision:
+    if scene.status is not SceneStatus.WAITING:
+        return Ignored("not waiting")
+    return _change(scene, status=SceneStatus.QUEUED)  # a
 
 
 def _claim(scene: Scene, claim: Claim) -> Decision:
@@ -166,6 +164,9 @@ def _pause(scene: Scene, pause: Pause) -> Decision:
 
 def _end_attempt(scene: Scene, event: JobFailed | JobStopped | JobReleased | LeaseLost) -> Decision:
     """The running attempt ended without a result: again, or not."""
+    stage = scene.stage if isinstance(event, LeaseLost) else event.stage
+    if (stage, event.attempt) != (scene.stage, scene.attempt):
+        return Ignored("of an earlier attempt")
     if scene.status is not SceneStatus.RUNNING:
         return Ignored("not running")
     failure, failures, crashes = scene.failure, scene.failures, scene.crashes

@@ -186,7 +186,7 @@ def load(face: Face, size: int, weight: int, optical: int) -> ImageFont.FreeType
     engine = ImageFont.Layout.RAQM if _SHAPES else ImageFont.Layout.BASIC
     if not face.path:
         built_in = ImageFont.load_default(size)
-        assert isinstance(built_in, ImageFont.FreeTypeFont)
+        assert isinstance(built_in, ImageFont.FreeTypeFont)  # noqa: S101 - for the type checker: we have FreeType
         return built_in
     font = ImageFont.truetype(face.path, size, index=face.index, layout_engine=engine)
     try:

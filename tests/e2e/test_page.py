@@ -137,7 +137,7 @@ def test_press_counter_rises_cards_fill_and_a_toast_comes(context: BrowserContex
 def test_the_card_changes_in_the_frame_of_the_press(context: BrowserContext, studio: Stack) -> None:
     page, _ = open_board(context, studio, sentences(3, "take:0.5"))
     held: list[Route] = []
-    page.route("**/generate-scenes", lambda route: held.append(route))
+    page.route("**/generate-scenes", held.append)
     shown = page.evaluate(
         """() => new Promise((resolve) => {
             document.querySelector("#generate").click();
@@ -147,7 +147,8 @@ def test_the_card_changes_in_the_frame_of_the_press(context: BrowserContext, stu
     )
     assert "Image is next" in shown
     expect(generate(page)).to_have_text("Generating...")
-    eventually(lambda: page.wait_for_timeout(20) or held, what="the request of the press")
+    while not held:
+        page.wait_for_event("request", timeout=5_000)
     held[0].continue_()
     ended(page, "All 3 scenes are done")
 
@@ -429,7 +430,7 @@ def test_the_list_of_projects(context: BrowserContext, studio: Stack) -> None:
     page = context.new_page()
     page.goto(studio.url)
     tile = page.get_by_role("main").get_by_role("listitem").filter(has_text=title)
-    expect(tile).to_contain_text("0 of 2 images", timeout=SOON)
+    expect(tile).to_contain_text("0/2 images", timeout=SOON)
     page.get_by_role("button", name=f"Delete {title}").click()
     expect(tile).to_have_count(0)
     page.get_by_role("button", name="Undo").click()

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import pytest
@@ -120,7 +121,7 @@ def test_cancel_at_the_last_moment_ends_one_way_or_the_other(studio: Stack) -> N
     for take in ("0.00", "0.02", "0.04", "0.06", "0.08"):
         project = studio.project([f"last moment {take} take:0.04"])
         run = studio.press(project["project"]["id"], stages=["image"])
-        eventually(lambda p=project: lines(studio, p), what="the job")
+        eventually(partial(lines, studio, project), what="the job")
         end = time.monotonic() + float(take)
         while time.monotonic() < end:
             pass

@@ -3,6 +3,7 @@
 import signal
 import threading
 import time
+from functools import partial
 from typing import Any
 
 import pytest
@@ -28,6 +29,11 @@ def all_made(stack: Stack, run: dict[str, Any], sentences: int = len(SENTENCES),
     assert (ended["status"], ended["failed"]) == ("completed", 0)
     assert (ended["images"]["done"], ended["videos"]["done"]) == (sentences, sentences)
     assert check(stack) == []
+
+
+def moved(stack: Stack, run: dict[str, Any], beyond: int) -> bool:
+    """More was done, or all of it."""
+    return len(stack.history()) > beyond or bool(stack.run(run["id"])["run"]["ended_at"])
 
 
 COORDINATOR_POINTS = [
@@ -93,7 +99,7 @@ def test_a_worker_that_is_killed_costs_a_beside_running_one_only_seconds(stack: 
     stack.worker("video")
     project = stack.project(["long take:60", "short"])
     run = stack.press(project["project"]["id"], stages=["image"])
-    eventually(lambda: stack.history(), what="the long job")
+    eventually(stack.history, what="the long job")
     stack.worker("image", "image-second")
     sentence = project["sentences"][0]["id"]
     eventually(lambda: len(stack.history()) >= 3, what="the short job in the second worker")
@@ -138,7 +144,7 @@ def test_a_frozen_worker_loses_its_lease_and_its_late_result_does_no_harm(stack:
     stack.worker("video")
     frozen = stack.worker("image", "image-frozen")
     run = stack.press(stack.project(["frozen in the middle take:1.5"])["project"]["id"], stages=["image"])
-    eventually(lambda: stack.history(), what="the job")
+    eventually(stack.history, what="the job")
     frozen.signal(signal.SIGSTOP)
     assert frozen.process
     stack.frozen_pids.add(frozen.process.pid)
@@ -159,13 +165,14 @@ def test_a_worker_that_leaves_in_order_gives_its_job_back_at_once(stack: Stack) 
     worker = stack.worker("image")
     stack.worker("video")
     run = stack.press(stack.project(["given back take:1.2"])["project"]["id"])
-    eventually(lambda: stack.history(), what="the job")
+    eventually(stack.history, what="the job")
     assert worker.stop() == 0
     scene = eventually(
         lambda: next((s for s in stack.run(run["id"])["scenes"] if s["attempt"] == 2), None),
         within_s=5,
         what="the job to be given back",
     )
+    assert scene
     assert (scene["crashes"], scene["failures"]) == (0, 0)
     stack.restart("image-worker")
     all_made(stack, run, 1)
@@ -188,19 +195,16 @@ def test_all_connections_closed_by_an_operator(stack: Stack) -> None:
     stack.start()
     run = stack.press(stack.project([f"{text} more" for text in SENTENCES])["project"]["id"])
     for _ in range(3):
-        before = len(stack.history())
+        goes_on = partial(moved, stack, run, len(stack.history()) + 2)
         stack.close_connections()
-        eventually(
-            lambda before=before: len(stack.history()) > before + 2 or stack.run(run["id"])["run"]["ended_at"],
-            what="the work to go on",
-        )
+        eventually(goes_on, what="the work to go on")
     all_made(stack, run)
 
 
 def test_a_job_that_runs_while_the_connection_is_lost_is_not_started_again(stack: Stack) -> None:
     stack.start()
     run = stack.press(stack.project(["not twice take:2"])["project"]["id"])
-    eventually(lambda: stack.history(), what="the job")
+    eventually(stack.history, what="the job")
     eventually(lambda: stack.close_connections() > 0, what="connections to close")
     all_made(stack, run, 1)
     assert [line["what"] for line in stack.history() if line["stage"] == "image"] == ["start", "end"]
@@ -210,7 +214,7 @@ def test_a_cancel_reaches_the_worker_with_its_next_renewal_when_the_message_was_
     stack.coordinator()
     stack.worker("image", PLANTED_FAULT="deaf_to_stops", PYTHONPATH="tests/planted")
     run = stack.press(stack.project(["never heard take:60"])["project"]["id"])
-    eventually(lambda: stack.history(), what="the job")
+    eventually(stack.history, what="the job")
     stack.api.post(f"/runs/{run['id']}/cancel").raise_for_status()
     assert stack.ended(run["id"], within_s=10)["run"]["status"] == "cancelled"
     assert [line["what"] for line in stack.history()] == ["start", "stopped"]
@@ -289,7 +293,7 @@ def test_working_without_a_claim_runs_jobs_twice_and_is_noticed(sqlite_stack: St
     stack.worker("video")
     project = stack.project(["twice at a time take:1", "once"])
     run = stack.press(project["project"]["id"], stages=["image"])
-    eventually(lambda: stack.history(), what="the job")
+    eventually(stack.history, what="the job")
     stack.republish(run["id"])
     stack.ended(run["id"])
     eventually(lambda: sum(line["what"] == "end" for line in stack.history()) >= 3, what="the second making")
@@ -304,7 +308,7 @@ def test_without_the_fence_an_old_attempt_spoils_a_new_one_and_is_noticed(sqlite
     stack.restart("coordinator")
     project = stack.project(["spoiled take:1.5"])
     run = stack.press(project["project"]["id"], stages=["image"])
-    eventually(lambda: stack.history(), what="the job")
+    eventually(stack.history, what="the job")
     stack.publish_failure(stack.run(run["id"])["scenes"][0], attempt=0)
     detail = stack.ended(run["id"])
     assert detail["run"]["failed"] == 1, "without the fence, a failure of no attempt counts"
@@ -315,7 +319,7 @@ def test_with_the_fence_an_old_attempt_changes_nothing(sqlite_stack: Stack) -> N
     stack.start()
     project = stack.project(["unspoiled take:1"])
     run = stack.press(project["project"]["id"], stages=["image"])
-    eventually(lambda: stack.history(), what="the job")
+    eventually(stack.history, what="the job")
     stack.publish_failure(stack.run(run["id"])["scenes"][0], attempt=0)
     assert stack.ended(run["id"])["run"]["failed"] == 0
     assert check(stack) == []
@@ -326,7 +330,7 @@ def test_purging_the_whole_queue_loses_other_peoples_jobs_and_is_noticed(sqlite_
     stack.coordinator(**planted(stack, "queue_purge,no_republish"))
     stack.worker("image")
     blocker = stack.press(stack.project(["in the way take:1.5"])["project"]["id"], stages=["image"])
-    eventually(lambda: stack.history(), what="the blocker to run")
+    eventually(stack.history, what="the blocker to run")
     mine = stack.press(stack.project([f"mine {n}" for n in range(5)])["project"]["id"], stages=["image"])
     theirs = stack.press(stack.project([f"theirs {n}" for n in range(5)])["project"]["id"], stages=["image"])
     eventually(lambda: stack.ready("image") >= 10, what="full queues")

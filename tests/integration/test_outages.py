@@ -4,6 +4,7 @@ import signal
 import tempfile
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -40,6 +41,10 @@ def all_made(stack: Stack, run: dict[str, Any], sentences: int = len(SENTENCES))
     assert check(stack, within_s=60) == []
 
 
+def moved(stack: Stack, run: dict[str, Any], beyond: int) -> bool:
+    return len(stack.history()) > beyond or bool(stack.run(run["id"])["run"]["ended_at"])
+
+
 def made_once(stack: Stack) -> None:
     made = [(line["scene_id"], line["stage"]) for line in stack.history() if line["what"] == "start"]
     assert len(made) == len(set(made)), "a job was started again although nobody died"
@@ -67,7 +72,7 @@ def test_a_press_while_the_broker_is_down_is_accepted_and_done_later(frail_stack
 def test_a_job_that_runs_while_the_broker_is_restarted_is_not_started_again(frail_stack: Stack) -> None:
     stack, broker = frail_stack.start(), own(frail_stack)
     run = stack.press(stack.project(["long enough take:12"])["project"]["id"], stages=["image"])
-    eventually(lambda: stack.history(), what="the job")
+    eventually(stack.history, what="the job")
     broker.kill()
     broker.start()
     ended = stack.ended(run["id"], within_s=60)["run"]
@@ -110,13 +115,14 @@ def test_a_memory_alarm_holds_publishers_and_loses_nothing(frail_stack: Stack) -
 def test_the_coordinator_sleeps_longer_than_a_lease_and_takes_nothing_back(stack: Stack) -> None:
     stack.start()
     run = stack.press(stack.project(["through the night take:7"])["project"]["id"], stages=["image"])
-    eventually(lambda: stack.history(), what="the job")
+    eventually(stack.history, what="the job")
     sleepers = [s for name, s in stack.services.items() if name.startswith("coordinator")]
     for service in sleepers:
         service.signal(signal.SIGSTOP)
-    wake = threading.Timer(5, lambda: [service.signal(signal.SIGCONT) for service in sleepers])
-    wake.start()
-    wake.join()
+    pause = threading.Event()
+    pause.wait(5)
+    for service in sleepers:
+        service.signal(signal.SIGCONT)
     detail = stack.ended(run["id"])
     assert (detail["scenes"][0]["status"], detail["scenes"][0]["attempt"]) == ("done", 1)
     made_once(stack)
@@ -133,13 +139,9 @@ def test_a_network_that_misbehaves(amqp: tuple[str, str], sqlite_stack: Stack, h
         run = begun(stack)
         if how == "resets":
             for _ in range(5):
-                before = len(stack.history())
+                goes_on = partial(moved, stack, run, len(stack.history()))
                 proxy.reset()
-                eventually(
-                    lambda before=before: len(stack.history()) > before or stack.run(run["id"])["run"]["ended_at"],
-                    within_s=60,
-                    what="the work to go on",
-                )
+                eventually(goes_on, within_s=60, what="the work to go on")
         elif how == "stalls":
             proxy.stall()
             relief = threading.Timer(7, proxy.flow)
@@ -157,9 +159,11 @@ def test_a_network_that_misbehaves(amqp: tuple[str, str], sqlite_stack: Stack, h
 @pytest.fixture
 def own_postgres() -> Iterator[Postgres]:
     # Not pytest's own temporary folder: PostgreSQL's account may not enter that.
-    with tempfile.TemporaryDirectory(prefix="videogen-test-postgres-") as folder:
-        with Postgres(Path(folder), free_block(1)) as postgres:
-            yield postgres
+    with (
+        tempfile.TemporaryDirectory(prefix="videogen-test-postgres-") as folder,
+        Postgres(Path(folder), free_block(1)) as postgres,
+    ):
+        yield postgres
 
 
 def test_postgresql_is_killed_and_restarted_in_the_middle_of_a_run(

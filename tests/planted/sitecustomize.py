@@ -35,31 +35,31 @@ def ack_before_publish() -> None:
 
 def no_claim() -> None:
     """Every claim is granted, whatever the state."""
-    from services.coordinator import advance
+    from services.coordinator import advance, lifecycle
     from services.coordinator.lifecycle import Changed, Regranted
     from shared.contracts.claims import Claim
 
-    decide = advance.decide
+    decide = lifecycle.decide
 
     def spoiled(scene: Any, event: Any) -> Any:
         decision = decide(scene, event)
         return Regranted() if isinstance(event, Claim) and not isinstance(decision, Changed) else decision
 
-    advance.decide = spoiled
+    advance.decide = spoiled  # type: ignore[attr-defined]
 
 
 def no_fence() -> None:
-    from services.coordinator import advance
+    from services.coordinator import advance, lifecycle
     from shared.contracts.events import JobFailed
 
-    decide = advance.decide
+    decide = lifecycle.decide
 
     def spoiled(scene: Any, event: Any) -> Any:
         if isinstance(event, JobFailed):
             event = event.model_copy(update={"attempt": scene.attempt})
         return decide(scene, event)
 
-    advance.decide = spoiled
+    advance.decide = spoiled  # type: ignore[attr-defined]
 
 
 def queue_purge() -> None:
@@ -77,8 +77,8 @@ def queue_purge() -> None:
 
 def no_outbox() -> None:
     """Messages are published after the commit, from memory."""
-    from services.coordinator import advance
     from services.coordinator.outbox import Relay
+    from services.coordinator.store import outbox
 
     remembered: list[Any] = []
 
@@ -92,7 +92,7 @@ def no_outbox() -> None:
             while remembered:
                 await self._bus.publish(remembered.pop(0))
 
-    advance.outbox.add = spoiled_add  # type: ignore[assignment]
+    outbox.add = spoiled_add
     Relay.run = spoiled_run  # type: ignore[method-assign]
 
 

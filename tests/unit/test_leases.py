@@ -6,13 +6,15 @@ from uuid import UUID, uuid4
 from services.coordinator.leases import Leases, LostMessages
 from shared.contracts.scene import Stage
 
+SAME = UUID(int=1)
+
 
 @dataclass
 class Running:
     beat: int = 0
     contested: bool = False
     attempt: int = 1
-    id: UUID = UUID(int=1)
+    id: UUID = SAME
 
 
 @dataclass
@@ -20,7 +22,7 @@ class Queued:
     queued_at_us: int = 100
     attempt: int = 1
     stage: str = "image"
-    id: UUID = UUID(int=1)
+    id: UUID = SAME
 
 
 def ticks_until_lost(leases: Leases, row: Running, most: int = 50) -> int:

@@ -40,7 +40,7 @@ export function ProjectSettings({ settings, onChange, wrong }: Props) {
       </Field>
       <fieldset>
         <legend className="mb-1.5 text-sm text-ink-2">Picture</legend>
-        <div className="grid grid-cols-2 gap-2 sm:grid-cols-4">
+        <div className="grid grid-cols-2 gap-2">
           {SHAPES.map((shape) => (
             <Shape key={shape.name} shape={shape} chosen={shape.width === size.width && shape.height === size.height} onChoose={() => onChange({ size: { ...size, width: shape.width, height: shape.height } })} />
           ))}
@@ -92,7 +92,7 @@ function Shape({ shape, chosen, onChoose }: { shape: (typeof SHAPES)[number]; ch
       </span>
       <span className="min-w-0 leading-tight">
         {shape.name}
-        <span className="block text-xs text-ink-2 steady">
+        <span className="block text-xs whitespace-nowrap text-ink-2 steady">
           {shape.width} × {shape.height}
         </span>
       </span>

@@ -15,7 +15,6 @@ import { useTitle } from "@/hooks/useRunEnd";
 import { useShortcuts } from "@/hooks/useShortcuts";
 import { go, newProject, storyboardOf } from "@/router";
 import { isActive } from "@/storyboard/board";
-import { counted } from "@/storyboard/plan";
 import { wholeFraction } from "@/storyboard/progress";
 
 const KEY = ["projects"];
@@ -123,7 +122,7 @@ function Tile({ project }: { project: ProjectSummary }) {
           </Link>
         </h2>
         <p className="mt-auto pt-1.5 text-sm text-ink-2 steady">
-          {counted(sentences, "sentence")} · {images} of {sentences} images · {videos} of {sentences} videos
+          {sentences ? `${images}/${sentences} images · ${videos}/${sentences} videos` : "No sentences yet"}
         </p>
         <div className="mt-2.5 flex h-5 items-center gap-2 text-sm">
           {active ? (

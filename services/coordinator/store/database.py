@@ -94,9 +94,12 @@ class Database:
     def write(self) -> Iterator[Connection]:
         """All or nothing. On SQLite writers queue up here and not in its polling busy handler."""
         if self.is_sqlite:
-            with self._writer, self.engine.connect().execution_options(immediate=True) as connection:
-                with connection.begin():
-                    yield connection
+            with (
+                self._writer,
+                self.engine.connect().execution_options(immediate=True) as connection,
+                connection.begin(),
+            ):
+                yield connection
         else:
             with self.engine.begin() as connection:
                 yield connection

@@ -63,7 +63,7 @@ def _values(scene: Scene, now: datetime) -> dict[str, Any]:
     }
 
 
-def insert_run(
+def insert_run(  # noqa: PLR0913 - the columns of the row, each by its name
     connection: Connection,
     *,
     run_id: UUID,

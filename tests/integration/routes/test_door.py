@@ -18,7 +18,7 @@ from shared.token import COOKIE, session_cookie
 from tests.fixtures.desk import Desk, Front, Json, open_desk
 from tests.fixtures.stack import eventually
 
-TOKEN = "correct horse battery"
+TOKEN = "correct-horse-battery"
 MANY = 64 * 1024
 
 

@@ -37,10 +37,10 @@ export function SentenceList({ sentences, onChange, wrong }: Props) {
             data-index={index}
             aria-setsize={sentences.length}
             aria-posinset={index + 1}
-            className="group absolute inset-x-0 top-0 flex items-start gap-2 border-b border-line py-1.5 pr-2 pl-3"
+            className="group absolute inset-x-0 top-0 flex items-start gap-2 border-b border-line py-1.5 pr-2 pl-1.5 sm:pl-3"
             style={{ transform: `translateY(${start}px)` }}
           >
-            <span aria-hidden className="mt-1.5 w-8 shrink-0 text-right text-sm text-ink-3 steady">
+            <span aria-hidden className="mt-1.5 w-6 shrink-0 sm:w-8 text-right text-sm text-ink-3 steady">
               {index + 1}
             </span>
             <Row

@@ -64,7 +64,7 @@ export function BulkGenerationToolbar(props: ToolbarProps) {
         </div>
         <div className="flex items-center gap-1.5">
           {failed > 0 && (
-            <Button kind="quiet" className="px-3 text-bad hover:text-bad" onClick={props.onShowErrors}>
+            <Button kind="failed" className="px-3" onClick={props.onShowErrors}>
               <CircleAlert aria-hidden className="size-4" />
               <span className="steady">{failed.toLocaleString("en")} failed</span>
             </Button>

@@ -2,13 +2,14 @@ import type { ComponentProps } from "react";
 import { classes } from "./classes";
 import { Hint } from "./Hint";
 
-type Kind = "primary" | "busy" | "plain" | "quiet" | "danger";
+type Kind = "primary" | "busy" | "plain" | "quiet" | "failed" | "danger";
 
 const KINDS: Record<Kind, string> = {
   primary: "bg-accent text-on-accent hover:bg-accent-strong aria-disabled:bg-ink/8 aria-disabled:text-ink-3",
   busy: "border border-accent/40 bg-accent-soft text-accent-text",
   plain: "border border-line-strong/60 bg-raised text-ink hover:border-line-strong hover:bg-surface",
   quiet: "text-ink-2 hover:bg-raised hover:text-ink",
+  failed: "text-bad hover:bg-bad-soft",
   danger: "bg-bad-strong text-white hover:brightness-110",
 };
 

@@ -5,8 +5,10 @@ import { classes } from "./classes";
 import { Key } from "./Key";
 
 const ITEM =
-  "flex min-h-9 items-center gap-2.5 rounded-md px-2.5 py-1.5 text-sm text-ink outline-none select-none " +
-  "data-highlighted:bg-sunken data-disabled:text-ink-3 data-disabled:cursor-default [&>svg]:size-4 [&>svg]:shrink-0 [&>svg]:text-ink-3";
+  "flex min-h-9 items-center gap-2.5 rounded-md px-2.5 py-1.5 text-sm outline-none select-none " +
+  "data-highlighted:bg-sunken data-disabled:text-ink-3 data-disabled:cursor-default [&>svg]:size-4 [&>svg]:shrink-0";
+const CALM = "text-ink [&>svg]:text-ink-3";
+const DANGER = "text-bad";
 
 export const Menu = DropdownMenu.Root;
 export const MenuTrigger = DropdownMenu.Trigger;
@@ -35,7 +37,7 @@ interface ItemProps extends ComponentProps<typeof DropdownMenu.Item> {
 
 export function MenuItem({ keys, danger = false, className, children, ...rest }: ItemProps) {
   return (
-    <DropdownMenu.Item className={classes(ITEM, danger && "text-bad [&>svg]:text-bad", className)} {...rest}>
+    <DropdownMenu.Item className={classes(ITEM, danger ? DANGER : CALM, className)} {...rest}>
       {children}
       {keys && (
         <span className="ml-auto pl-6">
@@ -54,7 +56,7 @@ interface ChoiceProps {
 
 export function MenuChoice({ value, title, text }: ChoiceProps) {
   return (
-    <DropdownMenu.RadioItem value={value} className={classes(ITEM, "items-start")}>
+    <DropdownMenu.RadioItem value={value} className={classes(ITEM, CALM, "items-start")}>
       <Mark />
       <span>
         {title}
@@ -77,7 +79,7 @@ export function MenuSwitch({ checked, onCheckedChange, children }: SwitchProps) 
       onCheckedChange={onCheckedChange}
       // Stays open: these are often set together.
       onSelect={(event) => event.preventDefault()}
-      className={ITEM}
+      className={classes(ITEM, CALM)}
     >
       <Mark />
       {children}
