@@ -30,7 +30,6 @@ FOLDER = Path(__file__).parents[1] / "docs" / "screenshots"
 DESK, PHONE = (1440, 900), (390, 844)
 SOON = 15_000  #: ms
 LONG = 240_000
-COLOURS = 192  #: of a picture: a third of the size, and the eye does not see it
 
 TITLE = "The keeper's door"
 STYLE = "ink and wash, muted colours"
@@ -155,20 +154,22 @@ class Camera:
         prepare: Callable[[Page], object] = lambda _: None,
         *,
         phone: bool = True,
-        login: bool = False,
+        untold: bool = False,
     ) -> None:
-        """Open `url`, let `prepare` bring it into its state, and take the picture."""
+        """Open `url`, let `prepare` bring it into its state, and take the picture. `untold`: with the end's toast."""
         for screen, size in (("desk", DESK), ("phone", PHONE)):
             if screen == "phone" and not phone:
                 continue
             for theme in ("dark", "light"):
                 with self._context(size, theme, screen == "phone") as context:
                     page = context.new_page()
+                    if untold:
+                        # Each of these pages is the first to tell of the end.
+                        page.route("**/seen", lambda route: route.fulfill(status=202, json=None))
                     page.goto(url)
                     page.wait_for_load_state("load")
-                    if "/projects/" in url and not login and not url.endswith(("/new", "/0")):
-                        page.locator("[data-connection]").first.wait_for(timeout=SOON)
-                        page.wait_for_timeout(900)
+                    page.locator("main").first.wait_for(timeout=SOON)
+                    page.wait_for_timeout(900)
                     prepare(page)
                     page.wait_for_timeout(700)
                     self._save(page.screenshot(animations="disabled"), f"{name}-{screen}-{theme}.png")
@@ -188,7 +189,7 @@ class Camera:
 
     def _save(self, png: bytes, name: str) -> None:
         picture = Image.open(io.BytesIO(png)).convert("RGB")
-        small = picture.quantize(COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.FLOYDSTEINBERG)
+        small = picture.quantize(256, method=Image.Quantize.MAXCOVERAGE, kmeans=3)
         small.save(self._folder / name, optimize=True)
         print(f"  {name}", flush=True)
 
@@ -263,23 +264,16 @@ def _settled(studio: Studio, run_id: str, stage: str, count: int) -> None:
 
 def _break_the_connection(studio: Studio, camera: Camera, board: str) -> None:
     def lost(page: Page) -> None:
-        studio.stack.services["notifier"].kill()
         expect(page.locator("[data-connection=reconnecting]")).to_be_visible(timeout=SOON)
-        page.wait_for_timeout(300)
-        studio.stack.restart("notifier")
 
-    # The picture is taken while the page still waits for its next try.
+    studio.stack.services["notifier"].kill()
     camera.shoot("reconnecting", board, lost, phone=False)
+    studio.stack.restart("notifier")
 
 
 def _look_back(camera: Camera, board: str, studio: Studio) -> None:
     """The run has ended with failures: the toast, the dialog, a scene."""
-
-    # The first tab that opens is told, so each picture gets an end of its own that nobody has seen.
-    def unseen(page: Page) -> None:
-        page.evaluate("document.activeElement.blur()")
-
-    camera.shoot("done-with-failures", board, unseen)
+    camera.shoot("done-with-failures", board, untold=True)
     camera.shoot("errors", board, lambda page: page.get_by_role("button", name="failed", exact=False).first.click())
     project_id = board.rsplit("/", 1)[1]
     sentence = studio.stack.storyboard(project_id)["sentences"][0]["id"]
@@ -288,6 +282,7 @@ def _look_back(camera: Camera, board: str, studio: Studio) -> None:
     def scene(page: Page) -> None:
         page.get_by_role("button", name="Open scene 1").first.click()
         page.get_by_role("region", name="Images: takes").wait_for()
+        page.wait_for_function("[...document.querySelectorAll('video')].every((video) => video.readyState > 1)")
 
     camera.shoot("scene", board, scene)
     camera.shoot(
@@ -301,23 +296,8 @@ def _look_back(camera: Camera, board: str, studio: Studio) -> None:
 
 def toast(studio: Studio, camera: Camera) -> None:
     project_id = studio.project("Three steps", STORY[:3])
-
-    def end(page: Page) -> None:
-        page.get_by_role("button", name="Generate All Scenes").click()
-        page.get_by_text("All 3 scenes are done").first.wait_for(timeout=LONG)
-
-    def again(page: Page) -> None:
-        # Each picture needs a run of its own to end.
-        asked = {"replace": ["image", "video"]}
-        studio.stack.press(project_id, **asked)
-        page.get_by_text("All 3 scenes are done").first.wait_for(timeout=LONG)
-
-    first = [end]
-    camera.shoot(
-        "done",
-        f"{studio.stack.url}/projects/{project_id}",
-        lambda page: (first.pop() if first else again)(page),  # noqa: PLW0108 - chosen at each call
-    )
+    studio.stack.ended(studio.stack.press(project_id)["id"], within_s=600)
+    camera.shoot("done", f"{studio.stack.url}/projects/{project_id}", untold=True)
 
 
 def upright(studio: Studio, camera: Camera) -> None:
@@ -329,9 +309,7 @@ def upright(studio: Studio, camera: Camera) -> None:
 
 def blanks(studio: Studio, camera: Camera) -> None:
     camera.shoot("storyboard-empty", f"{studio.stack.url}/projects/{studio.project('Nothing yet', [])}")
-    camera.shoot(
-        "missing", f"{studio.stack.url}/projects/00000000-0000-4000-8000-000000000000"[:-1] + "0", lambda _: None
-    )
+    camera.shoot("missing", f"{studio.stack.url}/projects/00000000-0000-4000-8000-000000000000")
     camera.shoot("nowhere", f"{studio.stack.url}/nowhere", phone=False)
 
 
@@ -355,7 +333,7 @@ def login(studio: Studio, camera: Camera) -> None:
     coordinator.stop()
     coordinator.start(API_TOKEN="a-token-for-pictures")  # noqa: S106 - of this minute
     eventually(lambda: studio.stack.api.get("/config").status_code == 401, what="the locked coordinator")
-    camera.shoot("login", studio.stack.url, lambda page: page.get_by_label("Token").wait_for(), login=True)
+    camera.shoot("login", studio.stack.url, lambda page: page.get_by_label("Token").wait_for())
     coordinator.stop()
     studio.stack.restart("coordinator")
 

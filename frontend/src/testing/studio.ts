@@ -22,6 +22,7 @@ export function sentence(number: number, more: Partial<Sentence> = {}): Sentence
     video_stale: false,
     image_takes: 0,
     video_takes: 0,
+    scene_id: null,
     version: 1,
     ...more,
   };

@@ -58,11 +58,11 @@ export function BulkGenerationToolbar(props: ToolbarProps) {
           <GenerateButton {...props} />
           {run && <Controls {...props} run={run} />}
         </div>
-        <div className="flex h-12 min-w-0 flex-1 basis-40 flex-col sm:basis-64 justify-center">
+        <div className={classes("flex h-12 min-w-0 flex-1 flex-col justify-center sm:basis-64", going ? "basis-full" : "basis-40")}>
           {going ? run && <Stages run={run} /> : <PlanLine {...props} />}
           <StatusLine {...props} />
         </div>
-        <div className="flex items-center gap-1.5">
+        <div className="ml-auto flex items-center gap-1.5">
           {failed > 0 && (
             <Button kind="failed" className="px-3" onClick={props.onShowErrors}>
               <CircleAlert aria-hidden className="size-4" />

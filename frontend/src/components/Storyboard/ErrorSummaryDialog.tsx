@@ -82,7 +82,7 @@ function Group({ group, alone, onRetry, onOpenScene }: GroupProps) {
         </div>
         {!alone && (
           <Button small onClick={() => onRetry(failed)}>
-            <RotateCcw aria-hidden className="size-4" /> Retry these {failed.length > 1 ? failed.length : ""}
+            <RotateCcw aria-hidden className="size-4" /> {failed.length > 1 ? `Retry these ${failed.length}` : "Retry this one"}
           </Button>
         )}
       </div>
@@ -100,7 +100,7 @@ function Row({ failed, onRetry, onOpenScene }: Pick<Props, "onRetry" | "onOpenSc
   const { sentence, scene, failure } = failed;
   const image = scene.image ?? sentence.image;
   return (
-    <li className="flex gap-3 p-3">
+    <li className="flex flex-wrap gap-3 p-3 sm:flex-nowrap">
       <button
         type="button"
         aria-label={`Open scene ${sentence.position}`}
@@ -115,7 +115,7 @@ function Row({ failed, onRetry, onOpenScene }: Pick<Props, "onRetry" | "onOpenSc
           </span>
         )}
       </button>
-      <div className="min-w-0 flex-1">
+      <div className="min-w-0 flex-1 max-sm:basis-40">
         <p className="line-clamp-2 font-story text-[1.0625rem] leading-snug">
           <span className="mr-1.5 font-sans text-sm text-ink-3 steady">{sentence.position}</span>
           {sentence.text}
@@ -140,7 +140,7 @@ function Row({ failed, onRetry, onOpenScene }: Pick<Props, "onRetry" | "onOpenSc
           </details>
         )}
       </div>
-      <div className="flex shrink-0 items-start gap-1">
+      <div className="flex shrink-0 items-start justify-end gap-1 max-sm:w-full">
         <IconButton small label={`Copy details of scene ${sentence.position}`} onClick={() => void copy(report(failed))}>
           <Copy aria-hidden className="size-4" />
         </IconButton>

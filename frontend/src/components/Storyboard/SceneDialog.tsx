@@ -109,6 +109,8 @@ function Stage({ project, sentence, view, number }: Pick<Props, "project" | "sen
           poster={image ? fileUrl(image) : undefined}
           controls
           loop
+          muted
+          autoPlay={!matchMedia("(prefers-reduced-motion: reduce)").matches}
           playsInline
           onError={() => setBroken(video.key)}
           aria-label={`Video of scene ${number}`}

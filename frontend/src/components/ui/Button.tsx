@@ -39,19 +39,20 @@ export function ButtonLink({ kind = "plain", small = false, className, children,
 interface IconProps extends ComponentProps<"button"> {
   label: string; //: what it does, for those who do not see the icon
   keys?: string; //: the key that does the same
+  hint?: boolean; //: shown on hover and focus
   kind?: Kind;
   small?: boolean;
 }
 
-export function IconButton({ label, keys, kind = "quiet", small = false, className, ...rest }: IconProps) {
-  return (
+export function IconButton({ label, keys, hint = true, kind = "quiet", small = false, className, ...rest }: IconProps) {
+  const button = (
+    <button type="button" aria-label={label} className={classes(SHAPE, small ? "size-8" : "size-10", KINDS[kind], className)} {...rest} />
+  );
+  return hint ? (
     <Hint text={label} keys={keys}>
-      <button
-        type="button"
-        aria-label={label}
-        className={classes(SHAPE, small ? "size-8" : "size-10", KINDS[kind], className)}
-        {...rest}
-      />
+      {button}
     </Hint>
+  ) : (
+    button
   );
 }

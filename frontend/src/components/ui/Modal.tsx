@@ -1,7 +1,7 @@
 import { X } from "lucide-react";
 import { Dialog } from "radix-ui";
 import type { KeyboardEvent, ReactNode, RefObject } from "react";
-import { Button } from "./Button";
+import { IconButton } from "./Button";
 import { classes } from "./classes";
 
 interface Props {
@@ -51,9 +51,10 @@ export function Modal({ open, onOpenChange, title, description, wide = false, ch
             </div>
             {titleExtra}
             <Dialog.Close asChild>
-              <Button kind="quiet" small aria-label="Close" className="-mr-1.5 w-8 px-0">
+              {/* No hint: it would take the Escape that is meant for the dialog. */}
+              <IconButton label="Close" hint={false} small className="-mr-1.5">
                 <X aria-hidden className="size-4.5" />
-              </Button>
+              </IconButton>
             </Dialog.Close>
           </header>
           <div className="min-h-0 flex-1 overflow-y-auto overscroll-contain px-5 py-4">{children}</div>
