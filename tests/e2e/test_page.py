@@ -147,8 +147,12 @@ def test_the_card_changes_in_the_frame_of_the_press(context: BrowserContext, stu
     )
     assert "Image is next" in shown
     expect(generate(page)).to_have_text("Generating...")
-    while not held:
-        page.wait_for_event("request", timeout=5_000)
+
+    def caught() -> bool:
+        page.evaluate("() => null")  # Routes are called while the page is spoken to.
+        return bool(held)
+
+    eventually(caught, what="the request of the press")
     held[0].continue_()
     ended(page, "All 3 scenes are done")
 
