@@ -31,6 +31,7 @@ from scripts.ports import LOOPBACK, free_block, is_free
 from scripts.supervision import Incident, Program, Supervision, supervision_left
 
 ROOT = Path(__file__).resolve().parent.parent
+DEMO_OUTPUT = ROOT / "demo-output"
 DEMO_PORT = 8710
 Port = Annotated[int, Field(ge=1024, le=65535)]
 
@@ -192,6 +193,8 @@ def demo(var: Path, story: Path, out: Path) -> int:
         raise StackError(f"There is no story at {story}.")
     stopping = _stop_on_signals()
     claim(var, fresh=True)
+    if out.resolve() == DEMO_OUTPUT:
+        shutil.rmtree(out, ignore_errors=True)  # the demo's own folder: files of another story would mix with these
     with Stack(_demo_settings(), var) as stack:
         stack.wait_until_ready(stopping, _say)
         summary = {} if stopping.is_set() else _generate(stack, story.resolve(), out.resolve(), stopping)
@@ -275,7 +278,7 @@ def main() -> int:
     demo_parser = commands.add_parser("demo", help="start everything, generate one story, stop")
     demo_parser.add_argument("--var", type=Path, default=ROOT / "var" / "demo", help="data folder, emptied first")
     demo_parser.add_argument("--story", type=Path, default=ROOT / "examples" / "story.txt")
-    demo_parser.add_argument("--out", type=Path, default=ROOT / "demo-output")
+    demo_parser.add_argument("--out", type=Path, default=DEMO_OUTPUT)
     options = parser.parse_args()
     try:
         if options.command == "demo":

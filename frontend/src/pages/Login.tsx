@@ -42,6 +42,9 @@ export function Login({ onDone }: { onDone: () => void }) {
           Token
           <input
             ref={field}
+            // There is nothing else to do here.
+            // oxlint-disable-next-line jsx-a11y/no-autofocus
+            autoFocus
             type="password"
             autoComplete="current-password"
             value={token}

@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { CloudOff, Film, LoaderCircle, Plus, Trash2 } from "lucide-react";
 import { useState } from "react";
 import { toast } from "sonner";
-import { ask, fileUrl, http } from "@/api/client";
+import { ask, fileUrl, http, Refusal } from "@/api/client";
 import type { ProjectSummary } from "@/api/contracts";
 import { queries } from "@/api/queries";
 import { ShortcutsDialog } from "@/components/ShortcutsDialog";
@@ -65,7 +65,7 @@ export function Projects() {
             <Empty />
           )
         ) : error && !isPending ? (
-          <Blank icon={<CloudOff aria-hidden />} title="The studio does not answer" text={error.message}>
+          <Blank icon={<CloudOff aria-hidden />} title="The studio does not answer" text={error instanceof Refusal && error.status === 0 ? "Nothing is lost. This page tries again by itself." : error.message}>
             <Button kind="primary" onClick={() => void refetch()}>
               Try again
             </Button>

@@ -152,6 +152,7 @@ function Loaded({ generation, board }: { generation: SceneGeneration; board: Boa
             failed={failedCount(groups)}
             edited={edited.images.length + edited.videos.length}
             made={made}
+            sentences={order.length}
             clockAhead={clockAhead}
             workInHand={hand}
             onGenerate={generate}

@@ -34,6 +34,7 @@ function show(more: Partial<ToolbarProps> = {}) {
     failed: 0,
     edited: 0,
     made: 0,
+    sentences: 24,
     clockAhead: 0,
     workInHand: () => 0,
     onGenerate: vi.fn(),

@@ -12,7 +12,7 @@ import { Spinner } from "@/components/ui/Spinner";
 import { useNow } from "@/hooks/useNow";
 import { isActive } from "@/storyboard/board";
 import { about, clock, type Pace, secondsFor, secondsLeft } from "@/storyboard/pace";
-import { type Plan, planText } from "@/storyboard/plan";
+import { counted, type Plan, planText } from "@/storyboard/plan";
 import { backlogText, buttonText, runningOf, settledOf } from "@/storyboard/progress";
 import { missingWorkers } from "@/storyboard/workers";
 
@@ -33,6 +33,7 @@ export interface ToolbarProps {
   failed: number;
   edited: number; //: scenes whose image or video was made before an edit
   made: number; //: scenes that have an image
+  sentences: number;
   clockAhead: number;
   workInHand: () => number; //: seconds that a cancel would throw away
   onGenerate: () => void;
@@ -69,7 +70,9 @@ export function BulkGenerationToolbar(props: ToolbarProps) {
               <span className="steady">{failed.toLocaleString("en")} failed</span>
             </Button>
           )}
-          <DownloadLink {...props} />
+          <span className={classes("flex", going && "max-sm:hidden")}>
+            <DownloadLink {...props} />
+          </span>
         </div>
       </div>
       <NoticeLine {...props} />
@@ -184,7 +187,7 @@ function Controls({ run, stopping, workInHand, onCancel, onPause, onResume }: To
   );
 }
 
-function PlanLine({ plan, stages, pace }: ToolbarProps) {
+function PlanLine({ plan, stages, pace, sentences }: ToolbarProps) {
   const text = planText(plan);
   const seconds = text ? secondsFor(plan, pace) : null;
   if (text) {
@@ -195,10 +198,11 @@ function PlanLine({ plan, stages, pace }: ToolbarProps) {
       </p>
     );
   }
-  return <p className="truncate font-medium">{nothingText(plan, stages)}</p>;
+  return <p className="truncate font-medium">{nothingText(plan, stages, sentences)}</p>;
 }
 
-function nothingText(plan: Plan, stages: readonly Stage[]): string {
+function nothingText(plan: Plan, stages: readonly Stage[], sentences: number): string {
+  if (!sentences) return "No sentences yet";
   if (plan.busy) return "Everything left is being made";
   return stages.includes("video") ? "Every scene has its image and video" : "Every scene has its image";
 }
@@ -228,10 +232,15 @@ function StageBar({ label, tone, count }: { label: string; tone: "image" | "vide
 }
 
 function StatusLine(props: ToolbarProps) {
-  const { run, starting, order, stages } = props;
+  const { run, starting } = props;
   if (run) return <RunLine {...props} run={run} />;
-  const how = stages.includes("video") ? (order === "per_scene" ? "Scene by scene" : "All images first, then the videos") : "Images only";
-  return <p className="mt-0.5 truncate text-sm leading-5 text-ink-2">{starting ? "Starting..." : how}</p>;
+  return <p className="mt-0.5 h-5 truncate text-sm leading-5 text-ink-2">{starting ? "Starting..." : howText(props)}</p>;
+}
+
+function howText({ plan, stages, order, edited }: ToolbarProps): string {
+  if (!plan.stages.size) return edited ? `${counted(edited, "scene")} edited since: make them again from the menu beside the button` : "";
+  if (!stages.includes("video")) return "Images only";
+  return order === "per_scene" ? "Scene by scene" : "All images first, then the videos";
 }
 
 function RunLine({ run, pace, ahead, clockAhead, stopping }: ToolbarProps & { run: Run }) {
