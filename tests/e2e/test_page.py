@@ -503,7 +503,7 @@ def test_nothing_moves_while_images_arrive(context: BrowserContext, studio: Stac
 
 
 def test_a_token_brings_a_login(context: BrowserContext, amqp: tuple[str, str], tmp_path: Path) -> None:
-    with running_stack(*amqp, f"sqlite:///{tmp_path}/studio.db", tmp_path, API_TOKEN="open sesame") as stack:
+    with running_stack(*amqp, f"sqlite:///{tmp_path}/studio.db", tmp_path, API_TOKEN="open-sesame") as stack:
         _started(stack)
         project_id = stack.project(sentences(2))["project"]["id"]
         page = context.new_page()
@@ -513,7 +513,7 @@ def test_a_token_brings_a_login(context: BrowserContext, amqp: tuple[str, str], 
         field.fill("wrong")
         page.keyboard.press("Enter")
         expect(page.get_by_role("alert")).to_have_text("That is not the token of this studio.")
-        field.fill("open sesame")
+        field.fill("open-sesame")
         page.keyboard.press("Enter")
         # Back where the address leads, with pictures and live updates.
         expect(page.locator("[data-connection=live]")).to_be_visible(timeout=SOON)
