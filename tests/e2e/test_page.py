@@ -137,7 +137,7 @@ def test_press_counter_rises_cards_fill_and_a_toast_comes(context: BrowserContex
 def test_the_card_changes_in_the_frame_of_the_press(context: BrowserContext, studio: Stack) -> None:
     page, _ = open_board(context, studio, sentences(3, "take:0.5"))
     held: list[Route] = []
-    page.route("**/generate-scenes", held.append)
+    page.route("**/generate-scenes", lambda route: held.append(route))  # noqa: PLW0108 - no built-in is taken
     shown = page.evaluate(
         """() => new Promise((resolve) => {
             document.querySelector("#generate").click();
