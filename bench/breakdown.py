@@ -5,6 +5,7 @@ Noting costs a little, so the sum is more than `handover` measures.
 
 import json
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 from bench.browser import Browser
@@ -60,7 +61,7 @@ def _handovers(stack: Stack, log: Path) -> Iterator[dict[str, float]]:
         at, place, scene_id = json.loads(line)
         # Its image comes before its video, and the first time counts.
         passed.setdefault((place, scene_id), at)
-    for old, new in zip(ids, ids[1:], strict=False):
+    for old, new in pairwise(ids):
         here, parts = passed["end", old], {}
         for place in (*OF_THE_OLD, *OF_THE_NEW):
             there = passed[place, old if place in OF_THE_OLD else new]

@@ -10,11 +10,11 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-_log = open(os.environ["TRACE_LOG"], "a", buffering=1)
+_log = os.open(os.environ["TRACE_LOG"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
 
 def note(place: str, scene_id: object) -> None:
-    _log.write(json.dumps([time.monotonic(), place, str(scene_id)]) + "\n")
+    os.write(_log, json.dumps([time.monotonic(), place, str(scene_id)]).encode() + b"\n")
 
 
 def around(owner: Any, name: str, scene_of: Callable[..., object], before: str = "", after: str = "") -> None:
@@ -45,16 +45,17 @@ def trace_worker() -> None:
 def trace_coordinator() -> None:
     from services.coordinator import advance
     from services.coordinator.consumer import Consumer
+    from services.coordinator.store import scenes
 
     def is_claim(_: Any, delivery: Any) -> object:
         return delivery.message.scene_id if delivery.message.type == "claim" else ""
 
     around(Consumer, "_answer", is_claim, before="asked")
-    claim, scene_of = advance.Advance.claim, advance._scene_of
+    claim, load_to_grant = advance.Advance.claim, scenes.load_to_grant
 
-    def traced_scene_of(change: Any, scene_id: Any) -> Any:
+    def traced_load(connection: Any, scene_id: Any) -> Any:
         note("locked", scene_id)
-        return scene_of(change, scene_id)
+        return load_to_grant(connection, scene_id)
 
     def traced_claim(self: Any, question: Any) -> Any:
         note("deciding", question.scene_id)
@@ -62,8 +63,8 @@ def trace_coordinator() -> None:
         note("decided", question.scene_id)
         return answer
 
-    advance._scene_of = traced_scene_of
-    advance.Advance.claim = traced_claim  # type: ignore[method-assign]
+    scenes.load_to_grant = traced_load
+    advance.Advance.claim = traced_claim  # type: ignore[method-assign, assignment]
 
 
 trace_worker()

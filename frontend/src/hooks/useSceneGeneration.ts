@@ -33,7 +33,7 @@ export function useSceneGeneration(projectId: string): SceneGeneration {
     sync.start();
     return () => sync.stop();
   }, [sync]);
-  const synced = useSyncExternalStore(sync.subscribe, sync.read);
+  const synced = useSyncExternalStore(sync.subscribe, sync.readStory);
   const presses = useMemo(() => pressesOn(sync, projectId), [sync, projectId]);
   return { ...synced, sync, presses };
 }

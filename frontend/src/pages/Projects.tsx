@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { CloudOff, Film, LoaderCircle, Plus, Trash2 } from "lucide-react";
+import { CloudOff, Film, Plus, Trash2 } from "lucide-react";
 import { useState } from "react";
 import { toast } from "sonner";
 import { ask, fileUrl, http, Refusal } from "@/api/client";
@@ -11,6 +11,7 @@ import { attempt } from "@/components/tell";
 import { Blank } from "@/components/ui/Blank";
 import { Button, IconButton } from "@/components/ui/Button";
 import { Link } from "@/components/ui/Link";
+import { Spinner } from "@/components/ui/Spinner";
 import { useTitle } from "@/hooks/useRunEnd";
 import { useShortcuts } from "@/hooks/useShortcuts";
 import { go, newProject, storyboardOf } from "@/router";
@@ -127,7 +128,7 @@ function Tile({ project }: { project: ProjectSummary }) {
         <div className="mt-2.5 flex h-5 items-center gap-2 text-sm">
           {active ? (
             <>
-              <LoaderCircle aria-hidden className="size-4 text-accent-text motion-safe:animate-spin" />
+              <Spinner className="text-accent-text" />
               <span className="text-accent-text steady">
                 {run.status === "paused" ? "Paused" : run.status === "cancelling" ? "Stopping" : "Generating"} ({run.progress.settled}/{run.progress.total})
               </span>

@@ -17,6 +17,7 @@ import { Blank } from "@/components/ui/Blank";
 import { Button, IconButton } from "@/components/ui/Button";
 import { Link } from "@/components/ui/Link";
 import { allowSound } from "@/hooks/chime";
+import { SyncContext } from "@/hooks/useFraction";
 import { useAhead } from "@/hooks/useAhead";
 import { useAnnouncements } from "@/hooks/useAnnouncements";
 import { usePace } from "@/hooks/usePace";
@@ -27,7 +28,7 @@ import { useShortcuts } from "@/hooks/useShortcuts";
 import { useWorkers } from "@/hooks/useWorkers";
 import { prefer, preferences, usePreferences } from "@/preferences";
 import { home } from "@/router";
-import type { Board } from "@/storyboard/board";
+import type { Board, Story } from "@/storyboard/board";
 import { cardViewOf } from "@/storyboard/card";
 import { failedCount, failureGroups } from "@/storyboard/failures";
 import { workInHand } from "@/storyboard/pace";
@@ -59,12 +60,14 @@ function Loaded({ generation, board }: { generation: SceneGeneration; board: Boa
   const run = focusRun(board);
   const pace = usePace(board, run, workers);
   const ahead = useAhead(run);
-  const groups = useMemo(() => failureGroups(board), [board]);
-  const plan = useMemo(() => planOf(board, stages), [board, stages]);
+  const { sentences, scenes } = board;
+  // A step of a running job changes neither of these, and there are many steps.
+  const groups = useMemo(() => failureGroups({ order, sentences, scenes }), [order, sentences, scenes]);
+  const plan = useMemo(() => planOf({ order, sentences, scenes }, stages), [order, sentences, scenes, stages]);
   const showErrors = useCallback(() => setErrorsOpen(true), []);
   const stopping = run !== null && known.stopping.has(run.id);
   const starting = run === null && known.pressed !== null && known.pressed.stages.size > 1;
-  const { made, edited } = useMemo(() => takesOf(board), [board]);
+  const { made, edited } = useMemo(() => takesOf({ order, sentences }), [order, sentences]);
 
   useAnnouncements(board);
   useRunEnd(board, sync, presses, showErrors);
@@ -122,6 +125,7 @@ function Loaded({ generation, board }: { generation: SceneGeneration; board: Boa
   const sentence = openScene ? board.sentences.get(openScene)?.value : undefined;
 
   return (
+    <SyncContext.Provider value={sync}>
     <SceneActionsContext.Provider value={actions}>
       <div className="mx-auto max-w-[112rem] px-4 pb-24 sm:px-6 lg:px-8">
         <Head project={project} count={order.length} onSettings={() => setSettingsOpen(true)}>
@@ -236,6 +240,7 @@ function Loaded({ generation, board }: { generation: SceneGeneration; board: Boa
       {settingsOpen && <ProjectSettingsDialog project={project} onClose={() => setSettingsOpen(false)} />}
       <ShortcutsDialog open={keysOpen} onOpenChange={setKeysOpen} />
     </SceneActionsContext.Provider>
+    </SyncContext.Provider>
   );
 }
 
@@ -244,7 +249,7 @@ function scenesOf(board: Board) {
 }
 
 /** How many sentences have an image; and which have an image, or only a video, that was made before an edit. */
-function takesOf(board: Board) {
+function takesOf(board: Pick<Board, "order" | "sentences">) {
   let made = 0;
   const edited = { images: [] as string[], videos: [] as string[] };
   for (const id of board.order) {
@@ -259,7 +264,7 @@ function takesOf(board: Board) {
 const focusGenerate = () => document.getElementById(GENERATE_ID);
 const onCard = (act: (id: string) => void) => (card: string | null) => card && act(card);
 
-function planOf(board: Board, stages: readonly Stage[]) {
+function planOf(board: Story, stages: readonly Stage[]) {
   const sentences = board.order.flatMap((id) => board.sentences.get(id)?.value ?? []);
   return makePlan(sentences, (id) => board.scenes.get(id)?.value, { stages });
 }

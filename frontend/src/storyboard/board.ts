@@ -39,6 +39,9 @@ export interface Board {
   stale: boolean; //: the page must fetch
 }
 
+/** What is made, without how far it is. */
+export type Story = Pick<Board, "order" | "sentences" | "scenes">;
+
 export interface State {
   board: Board | null; //: null until the first snapshot
   early: readonly BrowserEvent[]; //: what came before it

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import type { Scene } from "@/api/contracts";
 import { artifact, counts, run, scene, sentence } from "@/testing/studio";
-import { cardView } from "./card";
+import { cardView, withFraction } from "./card";
 
-const view = (given?: Partial<Scene>, of = run(), stopping = false) => cardView(sentence(1), given && scene(1, given), undefined, undefined, of, stopping);
+const view = (given?: Partial<Scene>, of = run(), stopping = false) => cardView(sentence(1), given && scene(1, given), undefined, of, stopping);
 
 describe("a card", () => {
   it.each<[Partial<Scene> | undefined, string, string]>([
@@ -20,14 +20,14 @@ describe("a card", () => {
   });
 
   it("says how far its job is, of the present attempt only", () => {
-    const running = scene(1, { status: "running", attempt: 2 });
-    const told = (attempt: number) => cardView(sentence(1), running, { stage: "image", attempt, fraction: 0.456 }, undefined, run(), false);
+    const running = view({ status: "running", attempt: 2 });
+    const told = (attempt: number) => withFraction(running, { stage: "image", attempt, fraction: 0.456 });
     expect(told(2)).toMatchObject({ text: "Making image 45%", fraction: 0.456, attempt: 2 });
     expect(told(1)).toMatchObject({ text: "Making image", fraction: null });
   });
 
   it("changes with the press", () => {
-    expect(cardView(sentence(1), undefined, undefined, "image", undefined, false)).toMatchObject({ state: "starting" });
+    expect(cardView(sentence(1), undefined, "image", undefined, false)).toMatchObject({ state: "starting" });
     expect(view({ status: "queued" }, run(), true)).toMatchObject({ state: "cancelled" });
     expect(view({ status: "running" }, run(), true)).toMatchObject({ state: "stopping" });
   });
@@ -39,7 +39,7 @@ describe("a card", () => {
 
   it("rests with what it has", () => {
     const image = artifact("image/1");
-    const rest = (more: object) => cardView(sentence(1, more), undefined, undefined, undefined, undefined, false).text;
+    const rest = (more: object) => cardView(sentence(1, more), undefined, undefined, undefined, false).text;
     expect(rest({ image })).toBe("Image ready");
     expect(rest({ image, video: image })).toBe("Video ready");
     expect(rest({ image, image_stale: true })).toBe("Edited since");

@@ -26,7 +26,6 @@ const NOUN: Record<Stage, string> = { image: "image", video: "video" };
 export function cardView(
   sentence: Sentence,
   scene: Scene | undefined,
-  fraction: Fraction | undefined,
   pressed: Stage | undefined,
   run: Run | undefined,
   stopping: boolean,
@@ -48,12 +47,9 @@ export function cardView(
     case "queued":
       if (ending) return view("cancelled", stage, "Stopped");
       return view("queued", stage, `${capital(noun)} queued`, attempt);
-    case "running": {
+    case "running":
       if (scene.stopping || ending) return view("stopping", stage, "Stopping...", attempt);
-      const known = fraction && fraction.stage === stage && fraction.attempt === attempt ? fraction.fraction : null;
-      const percent = known === null ? "" : ` ${Math.floor(known * 100)}%`;
-      return { ...view("running", stage, `Making ${noun}${percent}`, attempt), fraction: known };
-    }
+      return view("running", stage, `Making ${noun}`, attempt);
     case "failed":
       return view("failed", stage, `${capital(noun)} failed`, attempt);
     case "cancelled":
@@ -63,13 +59,18 @@ export function cardView(
   }
 }
 
+/** The same, with how far its job is. */
+export function withFraction(given: CardView, fraction: Fraction | undefined): CardView {
+  if (given.state !== "running" || fraction?.stage !== given.stage || fraction.attempt !== given.attempt) return given;
+  return { ...given, text: `${given.text} ${Math.floor(fraction.fraction * 100)}%`, fraction: fraction.fraction };
+}
+
 export function cardViewOf(board: Board, id: string, pressed: Pressed | null, stopping: ReadonlySet<string>): CardView | null {
   const sentence = board.sentences.get(id)?.value;
   if (!sentence) return null;
   const scene = board.scenes.get(id)?.value;
   const run = scene && board.runs.get(scene.run_id);
-  const fraction = scene && board.fractions.get(scene.id);
-  return cardView(sentence, scene, fraction, pressed?.stages.get(id), run, Boolean(scene && stopping.has(scene.run_id)));
+  return cardView(sentence, scene, pressed?.stages.get(id), run, Boolean(scene && stopping.has(scene.run_id)));
 }
 
 function resting(sentence: Sentence): CardView {

@@ -1,6 +1,6 @@
 /** What failed, by cause, and what to do about it. Pure. */
 import type { Failure, Scene, Sentence } from "@/api/contracts";
-import type { Board } from "./board";
+import type { Story } from "./board";
 import { advice, causeTitle } from "./causes";
 
 export interface FailedScene {
@@ -17,7 +17,7 @@ export interface FailureGroup {
 }
 
 /** Sentences whose latest scene failed, the largest group first. */
-export function failureGroups(board: Board): FailureGroup[] {
+export function failureGroups(board: Story): FailureGroup[] {
   const groups = new Map<string, FailureGroup>();
   for (const id of board.order) {
     const scene = board.scenes.get(id)?.value;

@@ -5,7 +5,8 @@ import { Bar } from "@/components/ui/Bar";
 import { Button } from "@/components/ui/Button";
 import { classes } from "@/components/ui/classes";
 import { Hint } from "@/components/ui/Hint";
-import type { CardView } from "@/storyboard/card";
+import { useFraction } from "@/hooks/useFraction";
+import { type CardView, withFraction } from "@/storyboard/card";
 import { useSceneActions } from "./actions";
 import { SceneEditor } from "./SceneEditor";
 import { SceneMedia } from "./SceneMedia";
@@ -16,6 +17,7 @@ interface Props {
   sentence: Sentence;
   number: number; //: place in the story, from 1
   count: number;
+  sceneId: string | null;
   view: CardView;
   failure: Failure | null;
   editing: boolean;
@@ -27,6 +29,7 @@ interface Props {
 export const SceneCard = memo(SceneCardDrawn, (a, b) => {
   return (
     a.sentence === b.sentence &&
+    a.sceneId === b.sceneId &&
     a.number === b.number &&
     a.count === b.count &&
     a.failure === b.failure &&
@@ -35,13 +38,13 @@ export const SceneCard = memo(SceneCardDrawn, (a, b) => {
     a.mediaHeight === b.mediaHeight &&
     a.view.state === b.view.state &&
     a.view.text === b.view.text &&
-    a.view.fraction === b.view.fraction &&
     a.view.attempt === b.view.attempt
   );
 });
 
-function SceneCardDrawn({ sentence, number, count, view, failure, editing, current, mediaHeight }: Props) {
+function SceneCardDrawn({ sentence, number, count, sceneId, view: rest, failure, editing, current, mediaHeight }: Props) {
   const actions = useSceneActions();
+  const view = withFraction(rest, useFraction(sceneId));
   const [looked, setLooked] = useState(false);
   const card = useRef<HTMLElement>(null);
   const active = view.state === "running" || view.state === "stopping";
@@ -118,7 +121,7 @@ function SceneCardDrawn({ sentence, number, count, view, failure, editing, curre
               <RotateCcw aria-hidden className="size-4" /> Retry
             </Button>
           )}
-          <SceneMenu sentence={sentence} number={number} count={count} view={view} reachable={current} />
+          <SceneMenu sentence={sentence} number={number} count={count} state={view.state} reachable={current} />
         </span>
       </div>
     </article>

@@ -10,7 +10,8 @@ import { Button, IconButton } from "@/components/ui/Button";
 import { classes } from "@/components/ui/classes";
 import { Modal } from "@/components/ui/Modal";
 import { preferences } from "@/preferences";
-import type { CardView } from "@/storyboard/card";
+import { useFraction } from "@/hooks/useFraction";
+import { type CardView, withFraction } from "@/storyboard/card";
 import { useSceneActions } from "./actions";
 import { SceneEditor } from "./SceneEditor";
 import { SceneStatus } from "./SceneStatus";
@@ -30,8 +31,9 @@ interface Props {
 
 /** One scene as large as the window allows, with its words and every take of it. */
 export function SceneDialog(props: Props) {
-  const { project, sentence, scene, view, number, count, editing, onStep, onClose, returnFocus } = props;
+  const { project, sentence, scene, view: rest, number, count, editing, onStep, onClose, returnFocus } = props;
   const actions = useSceneActions();
+  const view = withFraction(rest, useFraction(scene?.id ?? null));
 
   function onKeyDown(event: KeyboardEvent) {
     const writing = event.target instanceof Element && event.target.closest("textarea, input");
@@ -119,9 +121,11 @@ function Stage({ project, sentence, view, number }: Pick<Props, "project" | "sen
       ) : image ? (
         <img src={fileUrl(image)} alt={sentence.text} className="size-full object-contain" />
       ) : (
-        <span aria-hidden className="flex size-full items-center justify-center font-story text-8xl text-ink/10 steady">
-          {number}
-        </span>
+        <span
+          aria-hidden
+          data-number={number}
+          className="flex size-full items-center justify-center font-story text-8xl text-ink/10 steady before:content-[attr(data-number)]"
+        />
       )}
       {active && (
         <span className="absolute inset-x-4 top-4">

@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "react";
+import { memo, useEffect, useRef, useState } from "react";
 import type { Sentence } from "@/api/contracts";
 import { fileUrl } from "@/api/client";
 import { classes } from "@/components/ui/classes";
@@ -11,13 +11,16 @@ interface Props {
 }
 
 /** The image of a scene; its video over it while it is looked at. The box around it has its size already. */
-export function SceneMedia({ sentence, number, playing, dimmed }: Props) {
+export const SceneMedia = memo(function SceneMedia({ sentence, number, playing, dimmed }: Props) {
   const { image, video } = sentence;
   if (!image) {
     return (
-      <span aria-hidden className="absolute inset-0 flex items-center justify-center font-story text-6xl font-medium text-ink/10 steady">
-        {number}
-      </span>
+      // A watermark and no text: it is said elsewhere, and meant to be faint.
+      <span
+        aria-hidden
+        data-number={number}
+        className="absolute inset-0 flex items-center justify-center font-story text-6xl font-medium text-ink/10 steady before:content-[attr(data-number)]"
+      />
     );
   }
   return (
@@ -26,7 +29,7 @@ export function SceneMedia({ sentence, number, playing, dimmed }: Props) {
       {video && playing && <Clip key={video.key} src={fileUrl(video)} />}
     </>
   );
-}
+});
 
 function Picture({ src, dimmed }: { src: string; dimmed: boolean }) {
   const [shown, setShown] = useState(false);

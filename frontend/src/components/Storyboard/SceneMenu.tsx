@@ -1,24 +1,26 @@
 import { ArrowLeft, ArrowRight, CircleStop, Clapperboard, EllipsisVertical, Film, Image, Images, ListPlus, PencilLine, RotateCcw, Trash2 } from "lucide-react";
+import { memo } from "react";
 import type { Sentence } from "@/api/contracts";
 import { IconButton } from "@/components/ui/Button";
 import { Menu, MenuContent, MenuItem, MenuLine, MenuTrigger } from "@/components/ui/Menu";
-import type { CardView } from "@/storyboard/card";
+import type { CardState } from "@/storyboard/card";
 import { useSceneActions } from "./actions";
 
 interface Props {
   sentence: Sentence;
   number: number;
   count: number;
-  view: CardView;
+  state: CardState;
   reachable: boolean; //: by Tab
 }
 
 const OPEN = new Set(["starting", "waiting", "queued", "running", "stopping"]);
 
-export function SceneMenu({ sentence, number, count, view, reachable }: Props) {
+/** Drawn anew only when it says something else: a card whose job runs is drawn many times a second. */
+export const SceneMenu = memo(function SceneMenu({ sentence, number, count, state, reachable }: Props) {
   const actions = useSceneActions();
   const { id, image } = sentence;
-  const busy = OPEN.has(view.state);
+  const busy = OPEN.has(state);
   return (
     <Menu modal={false}>
       <MenuTrigger asChild>
@@ -35,12 +37,12 @@ export function SceneMenu({ sentence, number, count, view, reachable }: Props) {
         </MenuItem>
         <MenuLine />
         {busy ? (
-          <MenuItem keys="X" disabled={view.state === "stopping" || view.state === "starting"} onSelect={() => actions.stop(id)}>
+          <MenuItem keys="X" disabled={state === "stopping" || state === "starting"} onSelect={() => actions.stop(id)}>
             <CircleStop aria-hidden /> Cancel this scene
           </MenuItem>
         ) : (
           <>
-            {view.state === "failed" && (
+            {state === "failed" && (
               <MenuItem onSelect={() => actions.retry(id)}>
                 <RotateCcw aria-hidden /> Retry
               </MenuItem>
@@ -73,4 +75,4 @@ export function SceneMenu({ sentence, number, count, view, reachable }: Props) {
       </MenuContent>
     </Menu>
   );
-}
+});

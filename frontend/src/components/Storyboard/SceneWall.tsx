@@ -133,6 +133,7 @@ export function SceneWall({ board, pressed, stopping, editing, current, onCurren
                 sentence={sentence}
                 number={index + 1}
                 count={order.length}
+                sceneId={board.scenes.get(id)?.value.id ?? null}
                 view={view}
                 failure={board.scenes.get(id)?.value.failure ?? null}
                 editing={editing === id}

@@ -29,7 +29,7 @@ export function Bar({ label, value, tone, failed = 0, className, text }: Props) 
       ) : (
         <>
           <span
-            className={classes("h-full origin-left transition-[width] duration-150 ease-linear", TONES[tone])}
+            className={classes("h-full", TONES[tone])}
             style={{ width: `${Math.max(0, value - failed) * 100}%` }}
           />
           {failed > 0 && <span className="h-full bg-bad-strong" style={{ width: `${failed * 100}%` }} />}
