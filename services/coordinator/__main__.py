@@ -4,7 +4,7 @@ import argparse
 import asyncio
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -65,9 +65,7 @@ def make_app(settings: CoordinatorSettings, database: Database) -> FastAPI:
             try:
                 yield
             finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+                await _end(tasks, settings.stop_s)
 
     app = FastAPI(
         title="VideoGen Studio",
@@ -94,6 +92,18 @@ def make_app(settings: CoordinatorSettings, database: Database) -> FastAPI:
             allow_headers=["Authorization", "Content-Type", "Range", "If-None-Match"],
         )
     return app
+
+
+async def _end(tasks: Iterable[asyncio.Task[None]], within_s: float) -> None:
+    """Cancel until they have ended: a library that waits for a broker can swallow a cancellation."""
+    loop = asyncio.get_running_loop()
+    deadline, pending = loop.time() + within_s, set(tasks)
+    while pending and loop.time() < deadline:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=1)
+    for task in pending:
+        log.error("part_did_not_end", part=task.get_name())
 
 
 async def _guarded(name: str, loop: object) -> None:

@@ -112,6 +112,12 @@ def ended(page: Page, title: str) -> None:
 
 def axe_findings(page: Page) -> list[str]:
     page.evaluate(AXE.read_text())
+    # What fades in is faint for a moment; spinners never end.
+    page.wait_for_function(
+        """() => document.getAnimations().every(
+            (a) => a.playState !== "running" || a.effect.getComputedTiming().iterations === Infinity
+        )"""
+    )
     found = page.evaluate(
         "axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })"
     )
