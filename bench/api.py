@@ -13,7 +13,8 @@ def measure(servers: Servers, *, quick: bool) -> Iterator[Figure]:
     sentences, rounds = (1000, 2) if quick else (10_000, 5)
     for kind, suffix in SUFFIX.items():
         accepts, snapshots, size = [], [], 0
-        with servers.studio(kind, SCRIPTED_TAKE_S="3600") as stack, stack.api as api:
+        with servers.studio(kind, SCRIPTED_TAKE_S="3600") as stack:
+            api = stack.api
             for number in range(rounds):
                 body = {"title": f"Story {number}", "sentences": [f"Sentence {n} of a story" for n in range(sentences)]}
                 made = api.post("/projects", json=body)

@@ -16,9 +16,9 @@ from tests.fixtures.stack import Stack
 
 #: Places in the order in which a hand-over passes them, each with what was done to get there.
 OF_THE_OLD = {
-    "heard of the end": "from the generator's thread to the loop",
     "stored": "store the file",
-    "reporting": "end renewals and progress",
+    "heard of the end": "from the generator's thread to the loop",
+    "reporting": "put the result together",
     "reported": "publish the result, until it is confirmed",
 }
 OF_THE_NEW = {

@@ -43,7 +43,8 @@ def _cancel(stack: Stack, run_id: str) -> tuple[float, float, float]:
     """Milliseconds to the answer and to the clean queue, and when the answer came."""
     engine = sa.create_engine(stack.database_url)
     pending = sa.text("SELECT count(*) FROM run WHERE purge_pending")
-    with stack.api as api, engine.connect() as connection:
+    api = stack.api
+    with engine.connect() as connection:
         api.get("/config")  # The connection is made before the clock runs.
         started = time.monotonic()
         answer = api.post(f"/runs/{run_id}/cancel")

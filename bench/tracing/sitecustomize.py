@@ -37,7 +37,15 @@ def trace_worker() -> None:
     from shared.worker import Worker
 
     around(Worker, "_handle", lambda _, delivery, __: delivery.message.scene_id, before="received")
-    around(Worker, "_store", lambda _, running, __: running.command.scene_id, before="heard of the end", after="stored")
+    around(Worker, "_generate", lambda _, running, __: running.command.scene_id, after="heard of the end")
+    store = Worker._store
+
+    def traced_store(self: Worker, running: Any, *args: Any) -> Any:
+        artifact = store(self, running, *args)
+        note("stored", running.command.scene_id)
+        return artifact
+
+    Worker._store = traced_store  # type: ignore[method-assign]
     around(Worker, "_report", lambda _, result: result.scene_id, before="reporting", after="reported")
     around(Worker, "_claim", lambda _, command: command.scene_id, after="granted")
 
