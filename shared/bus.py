@@ -123,8 +123,11 @@ class Bus:
         correlation_id: str | None = None,
         expires_s: float | None = None,
         address: str = "",
+        body: bytes | None = None,
     ) -> None:
         """Send `message` where `topology.ROUTES` says, or to the queue `address` for an answer.
+
+        `body` is the message as JSON, where the caller has it already.
 
         With `confirm`, returns once the broker has it. Raises `BusUnavailable`, after which the message
         may or may not have arrived, or `Unroutable`.
@@ -141,7 +144,7 @@ class Bus:
             correlation_id=correlation_id,
             expiration=str(int(expires_s * 1000)) if expires_s is not None else None,
         )
-        body = message.model_dump_json().encode()
+        body = body or message.model_dump_json().encode()
         key = address if route.exchange is None else _routing_key(route, message)
         exchange = route.exchange.name if route.exchange else ""
         await self._send(body, properties, exchange, key, confirm=confirm, mandatory=route.mandatory)
@@ -256,6 +259,9 @@ class Bus:
             if connected:
                 connected(name)
             while True:
+                if (task := asyncio.current_task()) and task.cancelling():
+                    # Python 3.11's `wait_for`, which the library calls, drops one that meets its result.
+                    raise asyncio.CancelledError
                 try:
                     message = arrived.get_nowait() if not arrived.empty() else await self._next(arrived)
                 except TimeoutError:

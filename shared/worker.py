@@ -184,13 +184,19 @@ class Worker:
             if isinstance(answer, Refused):
                 log.info("claim_refused", reason=answer.reason)
                 jobs_total.labels(self._stage, "refused").inc()
-            else:
-                crash_point("worker.after_claim")
-                running.granted = answer
-                self._changed.set()
-                await self._report(await self._make(running))
-                crash_point("worker.before_ack")
+                await delivery.ack()
+                return
+            crash_point("worker.after_claim")
+            running.granted = answer
+            self._changed.set()
+            result = await self._make(running)
+            await self._report(result)
+            crash_point("worker.before_ack")
             await delivery.ack()
+            if isinstance(result, ImageCompleted | VideoCompleted):
+                # Not before: the broker looks for the next job meanwhile.
+                jobs_total.labels(self._stage, "completed").inc()
+                log.info("job_completed", key=result.artifact.key, took_s=round(result.took_s, 3))
         finally:
             structlog.contextvars.unbind_contextvars("run_id", "scene_id", "attempt")
 
@@ -222,9 +228,7 @@ class Worker:
         try:
             if command.run_id in self._stops or command.scene_id in self._stops:
                 raise Stopped
-            rendered = await self._generate(running, granted)
-            crash_point("worker.before_store")
-            artifact = await self._store(running, rendered)
+            artifact = await self._generate(running, granted)
             crash_point("worker.before_report")
         except Stopped:
             outcome = "released" if self._leaving.is_set() else "stopped"
@@ -241,43 +245,44 @@ class Worker:
         finally:
             for task in side:
                 task.cancel()
-            await asyncio.gather(*side, return_exceptions=True)
         took_s = time.monotonic() - started
-        jobs_total.labels(self._stage, "completed").inc()
-        log.info("job_completed", key=artifact.key, took_s=round(took_s, 3))
         if self._stage is Stage.IMAGE:
             return ImageCompleted(**scene, artifact=artifact, took_s=took_s)
         return VideoCompleted(**scene, artifact=artifact, took_s=took_s)
 
-    async def _generate(self, running: _Running, granted: Granted) -> Rendered:
+    async def _generate(self, running: _Running, granted: Granted) -> Artifact:
         loop = asyncio.get_running_loop()
-        job = await self._job(running.command, granted)
 
         def on_step(fraction: float) -> None:
             running.fraction = min(max(fraction, 0.0), 1.0)
-            loop.call_soon_threadsafe(running.stepped.set)
+            if running.fraction < 1:  # The end is told by the result, in a moment.
+                loop.call_soon_threadsafe(running.stepped.set)
 
-        def generate() -> Rendered:
+        def make() -> Artifact:
+            job = self._job(running.command, granted)
             start = time.monotonic()
             if self._ended_at is not None:
                 handover_seconds.labels(self._stage).observe(start - self._ended_at)
             try:
-                return self._generator.generate(job, on_step, lambda: running.cancel)
+                rendered = self._generator.generate(job, on_step, lambda: running.cancel)
             finally:
                 self._ended_at = time.monotonic()
                 generation_seconds.labels(self._stage).observe(self._ended_at - start)
+            crash_point("worker.before_store")
+            return self._store(running, rendered, lambda: loop.call_soon_threadsafe(self._changed.set))
 
         busy_gauge.labels(self._stage).set(1)
         try:
-            return await loop.run_in_executor(self._thread, generate)
+            # Files are read and stored in the generator's thread: each way to another one takes half a millisecond.
+            return await loop.run_in_executor(self._thread, make)
         finally:
             busy_gauge.labels(self._stage).set(0)
 
-    async def _job(self, command: Command, granted: Granted) -> Job:
+    def _job(self, command: Command, granted: Granted) -> Job:
         source = None
         if granted.source is not None:
             try:
-                source = await asyncio.to_thread(self._artifacts.read, granted.source.key)
+                source = self._artifacts.read(granted.source.key)
             except ArtifactMissing as error:
                 message = "The image that this video starts from is missing; make the image again."
                 raise GenerationFailed("image_missing", message, retryable=False, detail=str(error)) from error
@@ -299,7 +304,7 @@ class Worker:
             source=source,
         )
 
-    async def _store(self, running: _Running, rendered: Rendered) -> Artifact:
+    def _store(self, running: _Running, rendered: Rendered, changed: Callable[[], object]) -> Artifact:
         """Store the file. A full disk is waited for: what the generator made is not thrown away."""
         command = running.command
         ending = ENDINGS[rendered.media_type]
@@ -307,7 +312,7 @@ class Worker:
         deadline = time.monotonic() + self._settings.storage_patience_s
         while True:
             try:
-                await asyncio.to_thread(self._artifacts.put, key, rendered.data)
+                self._artifacts.put(key, rendered.data)
                 break
             except OSError as error:
                 if time.monotonic() > deadline:
@@ -315,10 +320,11 @@ class Worker:
                     raise GenerationFailed("storage_failed", message, retryable=True, detail=str(error)) from error
                 log.error("storage_failed", error=str(error))
                 self._waiting_for = f"waiting to store a file: {error.strerror}"
-                self._changed.set()
-                await self._pause(2)
-                if running.cancel:
-                    raise Stopped from error
+                changed()
+                for _ in range(20):
+                    if running.cancel:
+                        raise Stopped from error
+                    time.sleep(0.1)
             finally:
                 self._waiting_for = ""
         return Artifact(

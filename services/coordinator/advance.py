@@ -8,6 +8,7 @@ jobs and the event for browsers are one commit.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 from prometheus_client import Counter, Histogram
@@ -30,6 +31,7 @@ from services.coordinator.lifecycle import (
 )
 from services.coordinator.store import outbox, scenes, storyboard
 from services.coordinator.store.database import Connection, Database, lock_project
+from services.coordinator.store.outbox import Sent
 from shared.contracts.claims import Claim, Granted, Refused, Renew, Renewed, SceneInput
 from shared.contracts.commands import GENERATE, Message
 from shared.contracts.events import (
@@ -42,7 +44,7 @@ from shared.contracts.events import (
     StoryboardChanged,
     VideoCompleted,
 )
-from shared.contracts.project import Project
+from shared.contracts.project import Project, Sentence
 from shared.contracts.run import Notice, Run, RunStatus
 from shared.contracts.scene import Scene, SceneStatus, Stage
 from shared.faults import crash_point
@@ -70,40 +72,56 @@ class Change:
         self.reset = False  #: so many scenes changed that browsers fetch them again
         self.edited = False  #: the storyboard itself changed
         self._scenes: dict[UUID, Scene] = {}
-        self._sentences: set[UUID] = set()
+        self._sentences: dict[UUID, Sentence] = {}
+        self._owners: dict[UUID, Any] = {}  #: rows of scenes with their sentences, as they were found
         self._messages: list[Message] = []
 
     def save(self, changed: Sequence[Scene]) -> None:
         if changed:
             scenes.save(self.connection, changed, self.now)
-            self._scenes.update((scene.id, scene.model_copy(update={"changed_at": self.now})) for scene in changed)
+            self._scenes.update((scene.id, scene) for scene in changed)
 
     def send(self, message: Message) -> None:
         """Leave through the outbox, with this commit."""
         self._messages.append(message)
 
+    def load(self, scene_id: UUID) -> Scene | None:
+        """A scene of this project, with what it takes to keep a file for it."""
+        found = storyboard.find_owner(self.connection, scene_id)
+        if found is None or found.project_id != self.head.id:
+            return None
+        self._owners[scene_id] = found
+        return scenes.to_scene(found)
+
     def keep(self, owner: Scene, take: Take) -> None:
-        """Store a finished file as a take, and select it where the decision says so."""
-        stage, artifact = take.stage, take.artifact
-        found = storyboard.find_owner(self.connection, owner.id)
+        """Store a finished file as a take of a scene that was loaded, and select it where the decision says so."""
+        stage, artifact, found = take.stage, take.artifact, self._owners.pop(owner.id)
         source = owner.image if stage is Stage.VIDEO else None
         made_from = storyboard.fingerprint(stage, SceneInput.model_validate_json(found.input), source)
         take_id = storyboard.add_take(self.connection, owner, stage, artifact, made_from, self.now)
-        if take_id is None:
+        if take_id is None or found.owner_id is None:
             return
-        self._sentences.add(owner.sentence_id)
         empty = found._mapping[f"{stage}_take_id"] is None
-        if found.id and (take.selection is Selection.ALWAYS or (take.selection is Selection.IF_NONE and empty)):
-            storyboard.select_new_take(self.connection, self.head, found, take_id, stage, artifact, made_from)
+        self._sentences[owner.sentence_id] = storyboard.give_take(
+            self.connection,
+            self.head,
+            found,
+            take_id,
+            stage,
+            artifact,
+            made_from,
+            selected=take.selection is Selection.ALWAYS or (take.selection is Selection.IF_NONE and empty),
+        )
 
-    def finish(self) -> bool:
-        """Number the commit and put its event into the outbox. False when nothing happened."""
+    def finish(self) -> Sequence[Sent]:
+        """Put the event of this commit into the outbox, behind what was sent before; all of it, or nothing."""
         event = self._event()
-        if event is not None:
-            storyboard.set_seq(self.connection, self.head.id, self.seq)
+        if event is None:
+            # A number that nobody hears of would look like a lost event.
+            storyboard.set_project(self.connection, self.head.id, seq=self.head.seq)
+        else:
             self._messages.append(event)
-        outbox.add(self.connection, self._messages, self.now)
-        return bool(self._messages)
+        return outbox.add(self.connection, self._messages, self.now)
 
     def _event(self) -> Message | None:
         if self.edited:
@@ -111,12 +129,11 @@ class Change:
         if self.reset and self.run:
             return RunChanged(project_id=self.head.id, seq=self.seq, run=self.run, reset=True)
         if self._scenes or self._sentences:
-            touched = storyboard.sentences(self.connection, self.head.id, self._sentences) if self._sentences else []
             return SceneChanged(
                 project_id=self.head.id,
                 seq=self.seq,
-                scenes=tuple(self._scenes.values()),
-                sentences=tuple(touched),
+                scenes=tuple(scene.model_copy(update={"changed_at": self.now}) for scene in self._scenes.values()),
+                sentences=tuple(self._sentences.values()),
                 run=self.run,
             )
         if self.run:
@@ -127,26 +144,26 @@ class Change:
 class Advance:
     """Changes projects. Calls block on the database: run them in a thread."""
 
-    def __init__(self, database: Database, window: Window, wake: Callable[[], None]) -> None:
+    def __init__(self, database: Database, window: Window, hand_over: Callable[[Sequence[Sent]], None]) -> None:
         self.database = database
         self.window = window
         self.hold: Notice | None = None  #: why nothing may be dispatched at present
-        self._wake = wake  #: tells the relay that the outbox has something
+        self._hand_over = hand_over  #: spares the relay a look into the outbox
 
     @contextmanager
     def change(self, project_id: UUID) -> Iterator[Change]:
-        """Lock the project, change it, commit, wake the relay. Raises `NotFound`."""
+        """Lock the project, change it, commit, tell the relay. Raises `NotFound`."""
         with self.database.write() as connection:
             row = lock_project(connection, project_id)
             if row is None:
                 raise NotFound("project", project_id)
             change = Change(connection, storyboard.to_project(row))
             yield change
-            told = change.finish()
+            sent = change.finish()
             crash_point("change.before_commit")
         crash_point("change.after_commit")
-        if told:
-            self._wake()
+        if sent:
+            self._hand_over(sent)
 
     def apply(self, change: Change, scene: Scene, event: Event) -> Decision:
         """Decide on one scene and store what came of it. `settle` follows."""
@@ -202,15 +219,16 @@ class Advance:
         """May this worker start this job? The grant carries all that the job needs."""
         try:
             with self.change(claim.project_id) as change:
-                scene = _scene_of(change, claim.scene_id)
-                decision = self.apply(change, scene, claim) if scene else Ignored("there is no such scene")
+                found = scenes.load_to_grant(change.connection, claim.scene_id)
+                if found is None or found[0].project_id != change.head.id:
+                    return Refused(reason="there is no such scene")
+                scene, given, queued_at_us = found
+                decision = self.apply(change, scene, claim)
                 if isinstance(decision, Contested):
                     scenes.contest(change.connection, claim.scene_id)
                 if isinstance(decision, Ignored | Contested):
                     return Refused(reason=decision.reason)
                 held = decision.scene if isinstance(decision, Changed) else scene
-                assert held is not None  # noqa: S101
-                given, queued_at_us = scenes.load_grant(change.connection, held.id)
         except NotFound as error:
             return Refused(reason=str(error))
         if not isinstance(decision, Regranted):
@@ -219,7 +237,8 @@ class Advance:
                 max(0.0, change.now.timestamp() - (queued_at_us or 0) / 1e6)
             )
         source = held.image if held.stage is Stage.VIDEO else None
-        return Granted(sentence_id=held.sentence_id, number=held.number, input=given, source=source)
+        made_from = SceneInput.model_validate_json(given)
+        return Granted(sentence_id=held.sentence_id, number=held.number, input=made_from, source=source)
 
     def renew(self, renew: Renew) -> Renewed:
         """Keep a lease alive. No event: nothing that anybody sees has changed."""
@@ -231,7 +250,7 @@ class Advance:
         """A worker's job ended, one way or the other. Repeats and late ones change nothing."""
         try:
             with self.change(result.project_id) as change:
-                scene = _scene_of(change, result.scene_id)
+                scene = change.load(result.scene_id)
                 if scene is None:
                     return Ignored("there is no such scene")
                 decision = self.apply(change, scene, result)

@@ -1,6 +1,7 @@
 """The relay: what was decided goes to the broker, is confirmed, and only then forgotten."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -10,6 +11,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from services.coordinator.store import outbox
 from services.coordinator.store.database import Database, Duty, Unavailable
+from services.coordinator.store.outbox import Sent
 from shared.bus import Bus, BusUnavailable, Unroutable
 from shared.contracts.commands import GenerateImage, GenerateVideo, Stop
 from shared.contracts.events import RunChanged, SceneChanged, StoryboardChanged
@@ -18,6 +20,7 @@ from shared.logs import get_logger
 
 BATCH = 100
 POLL_S = 0.5
+FIRST_S = 0.001  #: for the answer to the worker whose claim was just granted: it waits, browsers do not
 QUIET_S = 0.05  #: without anything new, after which confirmed messages are forgotten
 
 log = get_logger(__name__)
@@ -32,19 +35,26 @@ _OUTGOING: TypeAdapter[Any] = TypeAdapter(Outgoing)
 
 
 class Relay:
-    """One of all coordinators publishes; `wake` spares it the wait for its next look."""
+    """One of all coordinators publishes: what it was handed over, and what else it finds in the outbox."""
 
     def __init__(self, database: Database, bus: Bus) -> None:
         self._database = database
         self._bus = bus
+        self._on_duty = False
+        self._handed: list[Sent] = []  #: committed by this coordinator a moment ago
         self._confirmed: set[int] = set()  #: rows the broker has; forgotten together, since every commit costs
         self._wake = asyncio.Event()
         self._loop = asyncio.get_running_loop()
 
-    def wake(self) -> None:
-        """From any thread."""
-        with suppress(RuntimeError):  # The loop has ended: nothing is lost, it is read after the next start.
-            self._loop.call_soon_threadsafe(self._wake.set)
+    def hand_over(self, sent: Sequence[Sent]) -> None:
+        """From any thread, after the commit."""
+        with suppress(RuntimeError):  # The loop has ended: nothing is lost, it is found after the next start.
+            self._loop.call_soon_threadsafe(self._take, sent)
+
+    def _take(self, sent: Sequence[Sent]) -> None:
+        if self._on_duty:
+            self._handed.extend(sent)
+            self._wake.set()
 
     async def run(self) -> None:
         """Relay for ever; hold the duty as long as the database lets us."""
@@ -55,53 +65,72 @@ class Relay:
                     await asyncio.sleep(POLL_S)
                     continue
                 try:
+                    self._on_duty = True
                     await self._relay(duty)
                 finally:
+                    self._on_duty = False
                     await asyncio.to_thread(self._end, duty)
             except Unavailable as error:
                 log.error("relay_lost_database", error=str(error))
                 await asyncio.sleep(1)
 
     async def _relay(self, duty: Duty) -> None:
-        delay = 0.1
-        rows: list[Any] = []
-        self._wake.set()  # There may be something that nobody has relayed yet.
+        delay, look_at = 0.1, 0.0
         while True:
-            if len(rows) < BATCH:
-                await self._rest(duty)
-            self._wake.clear()
-            rows = await asyncio.to_thread(self._next, duty)
-            outcomes = await asyncio.gather(*(self._publish(row) for row in rows))
-            self._confirmed.update(row.id for row, outcome in zip(rows, outcomes, strict=True) if outcome is None)
-            unroutable = [row.id for row, outcome in zip(rows, outcomes, strict=True) if outcome == "unroutable"]
+            if len(self._confirmed) >= BATCH:
+                await asyncio.to_thread(self._forget, duty)
+            if self._loop.time() >= look_at:
+                self._handed.clear()  # The outbox has them, too.
+                rows = await asyncio.to_thread(self._look, duty)
+                todo = [sent for row in rows if (sent := self._read(row))]
+                look_at = self._loop.time() + (POLL_S if len(rows) < BATCH else 0)
+            else:
+                todo = [sent for sent in self._handed[:BATCH] if sent.id not in self._confirmed]
+                del self._handed[:BATCH]
+            outcomes = await asyncio.gather(*(self._publish(sent) for sent in todo))
+            self._confirmed.update(sent.id for sent, outcome in zip(todo, outcomes, strict=True) if outcome is None)
+            unroutable = [sent.id for sent, outcome in zip(todo, outcomes, strict=True) if outcome == "unroutable"]
             if unroutable:
                 await asyncio.to_thread(self._note_failed, duty, unroutable)
             if any(outcomes):
                 await asyncio.to_thread(self._forget, duty)
                 await asyncio.sleep(delay)
-                self._wake.set()
-                delay = min(delay * 2, 2)
+                delay, look_at = min(delay * 2, 2), 0.0
             else:
                 delay = 0.1
+                if not self._handed:
+                    await self._rest(duty, look_at)
 
-    async def _rest(self, duty: Duty) -> None:
-        """Until there is something new, or it is time to look by oneself."""
+    async def _rest(self, duty: Duty, look_at: float) -> None:
+        """Until something is handed over, or it is time to look."""
+        quiet_until = self._loop.time() + QUIET_S
         try:
-            async with asyncio.timeout(QUIET_S if self._confirmed else POLL_S):
+            async with asyncio.timeout_at(min(quiet_until, look_at) if self._confirmed else look_at):
                 await self._wake.wait()
         except TimeoutError:
             await asyncio.to_thread(self._forget, duty)
+        else:
+            await asyncio.sleep(FIRST_S)
+        self._wake.clear()
 
-    def _next(self, duty: Duty) -> list[Any]:
+    def _look(self, duty: Duty) -> list[Any]:
         """What waits; a read, which holds nobody up."""
-        if len(self._confirmed) >= BATCH:
-            self._forget(duty)
         with duty.read() as connection:
             oldest = outbox.oldest(connection, BATCH + len(self._confirmed))
         rows = [row for row in oldest if row.id not in self._confirmed]
         length_gauge.set(len(rows))
         age_gauge.set(max(((datetime.now(UTC) - row.created_at).total_seconds() for row in rows), default=0))
         return rows
+
+    def _read(self, row: Any) -> Sent | None:
+        try:
+            return Sent(row.id, _OUTGOING.validate_json(row.payload), row.payload)
+        except ValidationError as error:
+            # Written by another version of this program. Kept from blocking the rest, and from being silent.
+            log.error("outbox_row_unreadable", kind=row.kind, payload=row.payload[:500], error=str(error)[:500])
+            published_total.labels("unreadable").inc()
+            self._confirmed.add(row.id)
+            return None
 
     def _forget(self, duty: Duty) -> None:
         """Whatever dies before this: the messages are published twice, which claims and versions make harmless."""
@@ -119,24 +148,18 @@ class Relay:
         with duty.write() as connection:
             outbox.failed(connection, ids)
 
-    async def _publish(self, row: Any) -> str | None:
-        """None once it is dealt with."""
-        try:
-            message = _OUTGOING.validate_json(row.payload)
-        except ValidationError as error:
-            # Written by another version of this program. Kept from blocking the rest, and from being silent.
-            log.error("outbox_row_unreadable", kind=row.kind, payload=row.payload[:500], error=str(error)[:500])
-            published_total.labels("unreadable").inc()
-            return None
+    async def _publish(self, sent: Sent) -> str | None:
+        """None once the broker has it."""
+        kind = getattr(sent.message, "type", "")
         try:
             crash_point("relay.before_publish")
-            await self._bus.publish(message)
+            await self._bus.publish(sent.message, body=sent.payload.encode())
             crash_point("relay.after_publish")
         except Unroutable:
-            log.warning("outbox_unroutable", kind=row.kind, failures=row.failures)
+            log.warning("outbox_unroutable", kind=kind)
             return "unroutable"
         except BusUnavailable as error:
             log.warning("outbox_waits_for_broker", error=str(error))
             return "unavailable"
-        published_total.labels(row.kind).inc()
+        published_total.labels(kind).inc()
         return None

@@ -110,16 +110,18 @@ def cancel(advance: Advance, run_id: UUID) -> tuple[Run, bool]:
 
 def cancel_in(advance: Advance, change: Change, run_id: UUID) -> Run:
     """Cancel within a change that does more."""
-    before = scenes.of_run(change.connection, run_id, only_open=True)
-    after = [decision.scene for decision in (decide(s, Cancel()) for s in before) if isinstance(decision, Changed)]
+    counted = scenes.counters(change.connection, run_id)
+    running = scenes.of_run(change.connection, run_id, (SceneStatus.RUNNING,))
+    after = [decision.scene for decision in (decide(s, Cancel()) for s in running) if isinstance(decision, Changed)]
     change.save(after)
-    outbox.drop_jobs(change.connection, [s.id for s in before if s.status is SceneStatus.QUEUED])
-    queued = any(s.status is SceneStatus.QUEUED for s in before)
+    scenes.cancel_unclaimed(change.connection, run_id, change.now)
+    outbox.drop_jobs_of_run(change.connection, run_id)
+    queued = bool(counted.images.queued or counted.videos.queued)
     scenes.set_run(change.connection, run_id, status=RunStatus.CANCELLING.value, purge_pending=queued, notice=None)
-    if any(s.status is SceneStatus.RUNNING for s in before):
+    if running:
         change.send(Stop(run_id=run_id, why=Stopping.CANCEL))
     change.reset = True
-    log.info("run_cancelled", run_id=str(run_id), open_scenes=len(before))
+    log.info("run_cancelled", run_id=str(run_id), open_scenes=counted.scenes - counted.settled)
     return advance.settle(change, run_id)
 
 
@@ -129,7 +131,7 @@ def pause(advance: Advance, run_id: UUID, *, stop_running: bool) -> tuple[Run, b
         row = _run_row(change, run_id)
         if row.status not in (RunStatus.RUNNING.value, RunStatus.PAUSED.value):
             raise Conflict(f"A run that is {row.status} cannot be paused.", run_id=run_id)
-        before = scenes.of_run(change.connection, run_id, only_open=True)
+        before = scenes.of_run(change.connection, run_id, (SceneStatus.QUEUED, SceneStatus.RUNNING))
         decisions = (decide(scene, Pause(stop_running)) for scene in before)
         after = [decision.scene for decision in decisions if isinstance(decision, Changed)]
         if row.status == RunStatus.PAUSED.value and not after:
@@ -272,7 +274,7 @@ def _create(
         for scene, (sentence, _) in zip(new, made, strict=True)
     ]
     scenes.insert_scenes(change.connection, frozen, change.now)
-    storyboard.point_at_scenes(change.connection, new)
+    storyboard.point_at_scenes(change.connection, run_id)
     change.reset = True
     log.info("run_started", run_id=str(run_id), project_id=str(change.head.id), scenes=len(new), kind=kind.value)
     return advance.settle(change, run_id)

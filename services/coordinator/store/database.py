@@ -1,6 +1,7 @@
 """Transactions on SQLite or PostgreSQL, and the right to be the only one that does a duty."""
 
 import fcntl
+import select
 import threading
 import zlib
 from collections.abc import Iterator
@@ -49,7 +50,8 @@ class Database:
             sa.event.listen(self.engine, "begin", _begin_sqlite)
         else:
             driver = parsed.set(drivername="postgresql+psycopg")
-            self.engine = sa.create_engine(driver, pool_size=10, max_overflow=10, pool_timeout=10, pool_pre_ping=True)
+            self.engine = sa.create_engine(driver, pool_size=10, max_overflow=10, pool_timeout=10)
+            sa.event.listen(self.engine, "checkout", _refuse_ended)
 
     def open(self) -> None:
         """Take the file for this process and bring the schema up to date. Raises `DatabaseInUse`."""
@@ -171,12 +173,28 @@ class Duty:
             self._connection.close()
 
 
-_LOCK_PROJECT = sa.select(project).where(project.c.id == sa.bindparam("project_id")).with_for_update()
+_LOCK_PROJECT = (
+    sa.update(project)
+    .where(project.c.id == sa.bindparam("project_id"))
+    .values(seq=project.c.seq + 1)
+    .returning(*(column for column in project.c if column.name != "seq"), (project.c.seq - 1).label("seq"))
+)
 
 
 def lock_project(connection: Connection, project_id: UUID) -> sa.Row[Any] | None:
-    """Take the project for this transaction: whatever changes in it happens one after the other."""
+    """Take the project for this transaction: whatever changes in it happens one after the other.
+
+    Its `seq` rises in the same statement; the row has the one before.
+    """
     return connection.execute(_LOCK_PROJECT, {"project_id": project_id}).one_or_none()
+
+
+def _refuse_ended(connection: Any, _record: Any, _proxy: Any) -> None:
+    """A server that went away has said so, and the pool takes another connection. A ping would cost a round trip."""
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    if poll.poll(0):
+        raise sa.exc.DisconnectionError
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -11,12 +11,20 @@ from sqlalchemy.engine import Connection
 from services.coordinator.store.schema import outbox
 from shared.contracts.commands import GenerateImage, GenerateVideo, Message
 
-_ADD = sa.insert(outbox)
+_ADD = sa.insert(outbox).returning(outbox.c.id, outbox.c.payload)
 
 
-def add(connection: Connection, messages: Sequence[Message], now: datetime) -> None:
+class Sent(NamedTuple):
+    """A message and its row."""
+
+    id: int
+    message: Message
+    payload: str  #: the message as JSON
+
+
+def add(connection: Connection, messages: Sequence[Message], now: datetime) -> Sequence[Sent]:
     """Leave with the commit of this transaction, or not at all."""
-    rows = []
+    rows: list[dict[str, Any]] = []
     for message in messages:
         job = message if isinstance(message, GenerateImage | GenerateVideo) else None
         rows.append(
@@ -29,8 +37,12 @@ def add(connection: Connection, messages: Sequence[Message], now: datetime) -> N
                 "created_at": now,
             }
         )
-    if rows:
-        connection.execute(_ADD, rows)
+    if not rows:
+        return []
+    # Databases promise no order here; two rows with the same payload are the same to everybody.
+    added = {row["payload"]: message for row, message in zip(rows, messages, strict=True)}
+    ids = sorted((row_id, payload) for row_id, payload in connection.execute(_ADD, rows))
+    return [Sent(row_id, added[payload], payload) for row_id, payload in ids]
 
 
 # Rows the broker has no queue for go behind the others: one bad row never blocks the rest.
@@ -62,6 +74,10 @@ def drop_jobs(connection: Connection, scene_ids: Sequence[UUID]) -> None:
         sa.delete(outbox).where(outbox.c.scene_id == sa.bindparam("of_scene")),
         [{"of_scene": scene_id} for scene_id in scene_ids],
     )
+
+
+def drop_jobs_of_run(connection: Connection, run_id: UUID) -> None:
+    connection.execute(sa.delete(outbox).where(outbox.c.run_id == run_id))
 
 
 def scenes_with_jobs(connection: Connection) -> set[UUID]:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
-from services.coordinator.store.scenes import to_scene
+from services.coordinator.store.scenes import SHOWN, to_scene
 from services.coordinator.store.schema import project, scene, sentence, take
 from shared.contracts.claims import SceneInput
 from shared.contracts.project import Project, Sentence, Size, Take
@@ -51,13 +51,6 @@ def insert_project(connection: Connection, project_id: UUID, title: str, style: 
 
 def set_project(connection: Connection, project_id: UUID, **values: Any) -> None:
     connection.execute(sa.update(project).where(project.c.id == project_id).values(**values))
-
-
-_SET_SEQ = sa.update(project).where(project.c.id == sa.bindparam("of")).values(seq=sa.bindparam("to"))
-
-
-def set_seq(connection: Connection, project_id: UUID, seq: int) -> None:
-    connection.execute(_SET_SEQ, {"of": project_id, "to": seq})
 
 
 def find_project(connection: Connection, project_id: UUID) -> sa.Row[Any] | None:
@@ -149,27 +142,26 @@ def sentences(connection: Connection, project_id: UUID, ids: Iterable[UUID] | No
         rows = connection.execute(_SENTENCES, {"of_project": project_id})
     else:
         rows = connection.execute(_NAMED_SENTENCES, {"of_project": project_id, "ids": list(ids)})
-    found = []
-    for row in rows:
-        values = row._mapping
-        found.append(
-            Sentence.model_construct(
-                id=row.id,
-                position=row.position,
-                text=row.text,
-                prompt=row.prompt,
-                seed=row.seed,
-                image=_joined(values, "image"),
-                video=_joined(values, "video"),
-                image_stale=row.image_stale,
-                video_stale=row.video_stale,
-                image_takes=int(row.image_takes or 0),
-                video_takes=int(row.video_takes or 0),
-                scene_id=row.scene_id,
-                version=row.version,
-            )
-        )
-    return found
+    found = (row._mapping for row in rows)
+    return [_sentence(values, values["id"], values["scene_id"], values["version"]) for values in found]
+
+
+def _sentence(values: Any, sentence_id: UUID, scene_id: UUID | None, version: int) -> Sentence:
+    return Sentence.model_construct(
+        id=sentence_id,
+        position=values["position"],
+        text=values["text"],
+        prompt=values["prompt"],
+        seed=values["seed"],
+        image=_joined(values, "image"),
+        video=_joined(values, "video"),
+        image_stale=values["image_stale"],
+        video_stale=values["video_stale"],
+        image_takes=int(values["image_takes"] or 0),
+        video_takes=int(values["video_takes"] or 0),
+        scene_id=scene_id,
+        version=version,
+    )
 
 
 def _joined(values: Any, prefix: str) -> Artifact | None:
@@ -184,9 +176,8 @@ def _artifact(row: Any) -> Artifact:
 
 def latest_scenes(connection: Connection, project_id: UUID) -> list[Scene]:
     """The latest scene of every sentence that ever had one, in story order."""
-    shown = [c for c in scene.c if c.name not in ("beat", "contested", "queued_at_us", "input")]
     query = (
-        sa.select(*shown)
+        sa.select(*SHOWN)
         .join(sentence, sentence.c.scene_id == scene.c.id)
         .where(sentence.c.project_id == project_id, sentence.c.deleted_at.is_(None))
         .order_by(sentence.c.position)
@@ -194,13 +185,12 @@ def latest_scenes(connection: Connection, project_id: UUID) -> list[Scene]:
     return [to_scene(row) for row in connection.execute(query)]
 
 
-def point_at_scenes(connection: Connection, scenes: Sequence[Scene]) -> None:
-    """These are now the latest scenes of their sentences."""
+def point_at_scenes(connection: Connection, run_id: UUID) -> None:
+    """The scenes of this run are now the latest ones of their sentences."""
     connection.execute(
         sa.update(sentence)
-        .where(sentence.c.id == sa.bindparam("of_sentence"))
-        .values(scene_id=sa.bindparam("latest"), version=sentence.c.version + 1),
-        [{"of_sentence": new.sentence_id, "latest": new.id} for new in scenes],
+        .where(scene.c.run_id == run_id, sentence.c.id == scene.c.sentence_id)
+        .values(scene_id=scene.c.id, version=sentence.c.version + 1)
     )
 
 
@@ -279,16 +269,24 @@ def add_take(
     return new["id"] if added.rowcount else None
 
 
-_OWNER = (
+_OWNER: sa.Select[Any] = (
     sa.select(
+        *SHOWN,
         scene.c.input,
-        sentence.c.id,
-        sentence.c.text,
-        sentence.c.prompt,
-        sentence.c.seed,
+        *(sentence.c[name] for name in ("position", "text", "prompt", "seed", "image_stale", "video_stale")),
         sentence.c.image_take_id,
         sentence.c.video_take_id,
+        sentence.c.id.label("owner_id"),
+        sentence.c.scene_id.label("owner_scene_id"),
+        sentence.c.version.label("owner_version"),
         *_SELECTED_COLUMNS,
+        *(
+            sa.select(sa.func.count())
+            .where(take.c.sentence_id == scene.c.sentence_id, take.c.stage == stage.value)
+            .scalar_subquery()
+            .label(f"{stage}_takes")
+            for stage in Stage
+        ),
     )
     .select_from(
         scene.outerjoin(sentence, sa.and_(sentence.c.id == scene.c.sentence_id, sentence.c.deleted_at.is_(None)))
@@ -299,9 +297,9 @@ _OWNER = (
 )
 
 
-def find_owner(connection: Connection, scene_id: UUID) -> sa.Row[Any]:
-    """What a scene was made from, and its sentence with the takes it shows; no `id` where that is deleted."""
-    return connection.execute(_OWNER, {"scene_id": scene_id}).one()
+def find_owner(connection: Connection, scene_id: UUID) -> sa.Row[Any] | None:
+    """A scene and its sentence with the takes it shows, in one row; no `owner_id` where the sentence is deleted."""
+    return connection.execute(_OWNER, {"scene_id": scene_id}).one_or_none()
 
 
 _SELECT_TAKE = {
@@ -319,16 +317,29 @@ _SELECT_TAKE = {
 }
 
 
-def select_new_take(
-    connection: Connection, head: Project, owner: Any, take_id: UUID, stage: Stage, artifact: Artifact, made_from: str
-) -> None:
-    """Show a take that was just added to the sentence in `owner`, a row of `find_owner`."""
+def give_take(
+    connection: Connection,
+    head: Project,
+    owner: sa.Row[Any],
+    take_id: UUID,
+    stage: Stage,
+    artifact: Artifact,
+    made_from: str,
+    *,
+    selected: bool,
+) -> Sentence:
+    """Give a take that was just added to the sentence in `owner`, a row of `find_owner`. Returns it as it is now."""
     values = dict(owner._mapping)
-    values[f"{stage}_made_from"] = made_from
-    values.update({f"{stage}_{name}": getattr(artifact, name) for name in _ARTIFACT})
-    image_is, video_is = _stale(head, values)
-    given = {"of_sentence": owner.id, "selected": take_id, "image_is": image_is, "video_is": video_is}
-    connection.execute(_SELECT_TAKE[stage], given)
+    values[f"{stage}_takes"] += 1
+    version = owner.owner_version
+    if selected:
+        values[f"{stage}_made_from"] = made_from
+        values.update({f"{stage}_{name}": getattr(artifact, name) for name in _ARTIFACT})
+        image_is, video_is = values["image_stale"], values["video_stale"] = _stale(head, values)
+        given = {"of_sentence": owner.owner_id, "selected": take_id, "image_is": image_is, "video_is": video_is}
+        connection.execute(_SELECT_TAKE[stage], given)
+        version += 1
+    return _sentence(values, owner.owner_id, owner.owner_scene_id, version)
 
 
 def takes_of(connection: Connection, sentence_id: UUID) -> Sequence[sa.Row[Any]]:
