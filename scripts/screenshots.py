@@ -282,7 +282,7 @@ def _look_back(camera: Camera, board: str, studio: Studio) -> None:
     def scene(page: Page) -> None:
         page.get_by_role("button", name="Open scene 1").first.click()
         page.get_by_role("region", name="Images: takes").wait_for()
-        page.wait_for_function("[...document.querySelectorAll('video')].every((video) => video.readyState > 1)")
+        page.wait_for_function("() => [...document.querySelectorAll('video')].every((video) => video.readyState === 4)")
 
     camera.shoot("scene", board, scene)
     camera.shoot(

@@ -234,12 +234,14 @@ function StageBar({ label, tone, count }: { label: string; tone: "image" | "vide
 function StatusLine(props: ToolbarProps) {
   const { run, starting } = props;
   if (run) return <RunLine {...props} run={run} />;
-  return <p className="mt-0.5 h-5 truncate text-sm leading-5 text-ink-2">{starting ? "Starting..." : howText(props)}</p>;
+  const text = starting ? "Starting..." : howText(props);
+  return text ? <p className="mt-0.5 truncate text-sm leading-5 text-ink-2">{text}</p> : null;
 }
 
 function howText({ plan, stages, order, edited }: ToolbarProps): string {
   if (!plan.stages.size) return edited ? `${counted(edited, "scene")} edited since: make them again from the menu beside the button` : "";
   if (!stages.includes("video")) return "Images only";
+  if (!plan.images) return "";
   return order === "per_scene" ? "Scene by scene" : "All images first, then the videos";
 }
 

@@ -69,9 +69,9 @@ export function SceneDialog(props: Props) {
         <div>
           <Stage project={project} sentence={sentence} view={view} number={number} />
           {view.state === "failed" && scene?.failure && (
-            <div className="mt-3 rounded-lg bg-bad-soft px-3 py-2.5 text-sm text-bad">
-              {scene.failure.message}
-              <Button small className="mt-2 flex" onClick={() => actions.retry(sentence.id)}>
+            <div className="mt-3 flex items-center gap-3 rounded-lg bg-bad-soft px-3 py-2.5 text-sm text-bad">
+              <p className="flex-1">{scene.failure.message}</p>
+              <Button small onClick={() => actions.retry(sentence.id)}>
                 <RotateCcw aria-hidden className="size-4" /> Retry
               </Button>
             </div>
@@ -110,6 +110,7 @@ function Stage({ project, sentence, view, number }: Pick<Props, "project" | "sen
           src={fileUrl(video)}
           poster={image ? fileUrl(image) : undefined}
           controls
+          preload="auto"
           loop
           muted
           autoPlay={!matchMedia("(prefers-reduced-motion: reduce)").matches}
