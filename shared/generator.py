@@ -7,7 +7,7 @@ file, tells how far it is, and stops soon after it is asked to.
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 from uuid import UUID
 
 from shared.contracts.scene import Stage
@@ -48,6 +48,11 @@ class Rendered:
 #: Called with the finished fraction, 0 to 1, after every step.
 OnStep = Callable[[float], None]
 
+#: Called with a JPEG of at most `PREVIEW_BYTES` of what the job in hand will look like.
+OnPreview = Callable[[bytes], None]
+
+PREVIEW_BYTES = 16_384
+
 #: True once the job should stop; asked between steps.
 Cancelled = Callable[[], bool]
 
@@ -67,6 +72,17 @@ class GenerationFailed(Exception):
         self.detail = detail  #: technical text to copy into a report
 
 
+class DeviceLost(Exception):
+    """The device cannot be used any more by this process: the job goes back, and the process ends with its own code.
+
+    CUDA says so itself: after an illegal access or a failed assertion every later call fails, too.
+    """
+
+
+#: Called while a generator is made: how many parts are loaded, of how many, and what comes next.
+OnLoad = Callable[[int, int, str], None]
+
+
 class Generator(Protocol):
     """Made once per worker process and used for one job at a time, in a thread of its own."""
 
@@ -74,6 +90,26 @@ class Generator(Protocol):
 
     def generate(self, job: Job, on_step: OnStep, cancelled: Cancelled) -> Rendered:
         """Make the job's file. Raises `Stopped` or `GenerationFailed`; anything else is retried."""
+        ...
+
+
+@runtime_checkable
+class ShowsPreviews(Protocol):
+    """A generator that can show what it is making; the worker sets where to, once."""
+
+    on_preview: OnPreview
+
+
+@runtime_checkable
+class SharesDevice(Protocol):
+    """A generator that can leave its device to another process between jobs and come back to it."""
+
+    def leave_device(self) -> None:
+        """Move the model to host memory."""
+        ...
+
+    def take_device(self) -> None:
+        """Move the model back. Raises `GenerationFailed` where it does not fit any more."""
         ...
 
 
