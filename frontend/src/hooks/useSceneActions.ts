@@ -59,13 +59,11 @@ function actionsOn(projectId: string, sync: Sync, presses: Presses, screen: { cu
     if (!known) return;
     const index = known.order.indexOf(id);
     const after = known.order.filter((other) => other !== id);
-    sync.dispatch({ type: "reordered", order: after });
+    sync.dispatch({ type: "arranged", order: after });
     const next = after[Math.min(index, after.length - 1)];
     if (next) screen.current.focus(next);
-    if (!(await attempt(ask(http.DELETE("/api/v1/projects/{project_id}/sentences/{sentence_id}", path(id)))))) {
-      sync.refresh();
-      return;
-    }
+    const request = ask(http.DELETE("/api/v1/projects/{project_id}/sentences/{sentence_id}", path(id)));
+    if (!(await keepOrder(after, request))) return;
     const restore = async () => {
       const request = http.POST("/api/v1/projects/{project_id}/sentences/{sentence_id}/restore", path(id));
       if (await attempt(ask(request))) sync.refresh();
@@ -82,7 +80,7 @@ function actionsOn(projectId: string, sync: Sync, presses: Presses, screen: { cu
     if (from < 0 || from === to) return;
     const order = known.order.filter((other) => other !== id);
     order.splice(to, 0, id);
-    sync.dispatch({ type: "reordered", order });
+    sync.dispatch({ type: "arranged", order });
     announce(`Moved to place ${to + 1} of ${order.length}.`);
     screen.current.focus(id);
     clearTimeout(reorderTimer);
@@ -90,10 +88,19 @@ function actionsOn(projectId: string, sync: Sync, presses: Presses, screen: { cu
   }
 
   async function saveOrder(): Promise<void> {
-    const sentence_ids = [...(board()?.order ?? [])];
+    const order = sync.read().known.arranged?.order;
+    if (!order) return;
     const params = { path: { project_id: projectId } };
-    const saved = await attempt(ask(http.POST("/api/v1/projects/{project_id}/sentences/reorder", { params, body: { sentence_ids } })));
-    if (!saved) sync.refresh();
+    const body = { sentence_ids: [...order] };
+    await keepOrder(order, ask(http.POST("/api/v1/projects/{project_id}/sentences/reorder", { params, body })));
+  }
+
+  /** Whether the studio took the order that is shown already. */
+  async function keepOrder(order: readonly string[], request: Promise<unknown>): Promise<boolean> {
+    const taken = await attempt(request);
+    sync.dispatch(taken ? { type: "order_answered", order } : { type: "order_refused" });
+    sync.refresh();
+    return taken;
   }
 
   return {

@@ -186,6 +186,43 @@ describe("a snapshot", () => {
     expect(second.board?.order).toBe(first.board?.order);
   });
 
+  describe("while the creator's own order is on its way", () => {
+    const moved = [id(2), id(1), id(3)];
+    const arranged: Action = { type: "arranged", order: moved };
+    const answered: Action = { type: "order_answered", order: moved };
+    const start = storyboard({ sentences: [1, 2, 3].map((number) => sentence(number)) });
+    const old = snapshot(start);
+    const saved = snapshot({ ...start, project: { ...project(), seq: 2 }, sentences: [2, 1, 3].map((number) => sentence(number)) });
+    const order = (state: State) => state.board?.order;
+
+    it("does not bring the old one back, read before the answer or after it", () => {
+      expect(order(after(old, arranged, old))).toEqual(moved);
+      expect(order(after(old, arranged, { type: "fetching" }, answered, old))).toEqual(moved);
+    });
+
+    it("is believed again once it was asked for after the answer", () => {
+      const state = after(old, arranged, answered, { type: "fetching" }, saved);
+      expect(order(state)).toEqual(moved);
+      expect(state.arranged).toBeNull();
+      expect(order(reduce(state, old))).toEqual([id(1), id(2), id(3)]);
+    });
+
+    it("keeps a later order when an earlier one is answered", () => {
+      const later = [id(3), id(2), id(1)];
+      const state = after(old, arranged, { type: "arranged", order: later }, answered, { type: "fetching" }, saved);
+      expect(order(state)).toEqual(later);
+    });
+
+    it("is believed at once when the studio refused the order", () => {
+      expect(order(after(old, arranged, { type: "order_refused" }, old))).toEqual([id(1), id(2), id(3)]);
+    });
+
+    it("leaves out what was deleted here and what was deleted elsewhere", () => {
+      const without = { ...start, sentences: [sentence(1), sentence(3)] };
+      expect(order(after(old, { type: "arranged", order: [id(3), id(2)] }, snapshot(without)))).toEqual([id(3)]);
+    });
+  });
+
   it("that is older does not bring an old scene, sentence or number back", () => {
     const next = scene(1, { id: id(2001), run_id: id(9001) });
     const old = storyboard({ scenes: [scene(1, { version: 7 })] });

@@ -42,10 +42,17 @@ export interface Board {
 /** What is made, without how far it is. */
 export type Story = Pick<Board, "order" | "sentences" | "scenes">;
 
+/** An order that the creator has just made, by moving or deleting. */
+export interface Arranged {
+  order: readonly string[];
+  known: "here" | "studio" | "fetching"; //: the studio does not have it yet, has it, and is being asked for it
+}
+
 export interface State {
   board: Board | null; //: null until the first snapshot
   early: readonly BrowserEvent[]; //: what came before it
   pressed: Pressed | null;
+  arranged: Arranged | null; //: stays until a snapshot must have it, since an older one may be on its way
   stopping: ReadonlySet<string>; //: runs whose cancel was pressed and is not yet answered
 }
 
@@ -56,14 +63,16 @@ export type Action =
   | { type: "run_answered"; run: Run }
   | { type: "scene_answered"; scene: Scene }
   | { type: "sentence_edited"; sentence: Sentence }
-  | { type: "reordered"; order: readonly string[] }
+  | { type: "arranged"; order: readonly string[] }
+  | { type: "order_answered"; order: readonly string[] }
+  | { type: "order_refused" }
   | { type: "pressed"; stages: ReadonlyMap<string, Stage> }
   | { type: "press_answered"; run: Run }
   | { type: "press_refused" }
   | { type: "cancel_pressed"; runId: string }
   | { type: "cancel_refused"; runId: string };
 
-export const NOTHING: State = { board: null, early: [], pressed: null, stopping: new Set() };
+export const NOTHING: State = { board: null, early: [], pressed: null, arranged: null, stopping: new Set() };
 
 const MOST_EARLY = 2000;
 
@@ -84,8 +93,11 @@ export function reduce(state: State, action: Action): State {
   switch (action.type) {
     case "events":
       return takeEvents(state, action.events);
-    case "fetching":
-      return state.board?.stale ? { ...state, board: { ...state.board, stale: false } } : state;
+    case "fetching": {
+      const { arranged } = state;
+      const asked = arranged?.known === "studio" ? { ...state, arranged: { ...arranged, known: "fetching" as const } } : state;
+      return withBoard(asked, (board) => (board.stale ? { ...board, stale: false } : board));
+    }
     case "snapshot":
       return takeSnapshot(state, action.storyboard);
     case "run_answered":
@@ -99,8 +111,13 @@ export function reduce(state: State, action: Action): State {
         // Shown at once, and replaced by whatever the studio says about it next.
         return { ...board, sentences: put(board.sentences, action.sentence.id, { ...held, value: action.sentence }) };
       });
-    case "reordered":
-      return withBoard(state, (board) => ({ ...board, order: action.order }));
+    case "arranged":
+      return withBoard({ ...state, arranged: { order: action.order, known: "here" } }, (board) => ({ ...board, order: action.order }));
+    case "order_answered":
+      // The answer to one before the last leaves the last one open.
+      return state.arranged?.order === action.order ? { ...state, arranged: { ...state.arranged, known: "studio" } } : state;
+    case "order_refused":
+      return { ...state, arranged: null };
     case "pressed":
       return { ...state, pressed: { stages: action.stages, run: null } };
     case "press_answered": {
@@ -250,10 +267,12 @@ function takeSnapshot(state: State, given: Storyboard): State {
     // What is not among them has ended, unless it began after they were read.
     if (runs.has(run.id) || run.version > seq) runs = takeRun(runs, run);
   }
+  const arranged = state.arranged?.known === "fetching" ? null : state.arranged;
+  const order = arranged ? arranged.order.filter((id) => sentences.has(id)) : given.sentences.map((sentence) => sentence.id);
   const reached = Math.max(seq, before?.seq ?? 0);
   const board: Board = {
     project: before && before.project.seq > seq ? before.project : same(before?.project, given.project),
-    order: same(before?.order, given.sentences.map((sentence) => sentence.id)),
+    order: same(before?.order, order),
     sentences,
     scenes,
     runs,
@@ -263,7 +282,7 @@ function takeSnapshot(state: State, given: Storyboard): State {
     ahead: (before?.ahead ?? []).filter((number) => number > reached),
     stale: before?.stale ?? false,
   };
-  const taken = tidy({ ...state, board: advanced(board), early: [] });
+  const taken = tidy({ ...state, arranged, board: advanced(board), early: [] });
   return state.early.length ? takeEvents(taken, state.early) : taken;
 }
 
