@@ -34,7 +34,7 @@ chaos:  ## Torment a studio at random, then check every promise (MINUTES=5 SEED=
 	@$(BIN)/python -m tests.chaos --minutes $(MINUTES) --seed $(SEED) $(CHAOS_ARGS)
 
 bench:  ## Measure against the aims and a peer; writes bench/results.json (BENCH="handover cancel" for some)
-	@scripts/setup dev bench broker postgres
+	@scripts/setup dev bench broker postgres frontend chromium
 	@$(BIN)/python -m bench $(BENCH)
 
 screenshots:  ## Take pictures of every page and state into docs/screenshots/

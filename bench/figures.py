@@ -64,6 +64,10 @@ AIMS: dict[str, tuple[Aim, ...]] = {
     "event_ms_p50": (at_most("event_ms_p50", 20),),
     "event_ms_p99": (at_most("event_ms_p99", 60),),
     "rss_growth": (at_most("rss_growth", 0.05),),
+    "page_js_kb": (at_most("page_js_kb", 200),),
+    "page_usable_ms": (at_most("page_usable_ms", 1000),),
+    "page_event_ms_p95": (at_most("page_event_ms_p95", 100),),
+    "page_axe_findings": (at_most("page_axe_findings", 0),),
 }
 
 
