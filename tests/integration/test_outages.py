@@ -102,14 +102,32 @@ def test_a_frozen_broker_thaws(frail_stack: Stack) -> None:
     made_once(stack)
 
 
-def test_a_memory_alarm_holds_publishers_and_loses_nothing(frail_stack: Stack) -> None:
+@pytest.mark.parametrize(
+    ("limit", "alarming", "usual"),
+    [("set_vm_memory_high_watermark", "0.00001", "0.4"), ("set_disk_free_limit", "900000GB", "50MB")],
+    ids=["memory", "disk"],
+)
+def test_an_alarm_holds_publishers_and_loses_nothing(frail_stack: Stack, limit: str, alarming: str, usual: str) -> None:
     stack, broker = frail_stack.start(), own(frail_stack)
     run = begun(stack)
-    broker.ctl("set_vm_memory_high_watermark", "0.00001")
+    broker.ctl(limit, alarming)
     late = stack.press(stack.project(["pressed under alarm"])["project"]["id"])
-    broker.ctl("set_vm_memory_high_watermark", "0.4")
+    broker.ctl(limit, usual)
     stack.ended(late["id"])
     all_made(stack, run)
+
+
+def test_the_broker_takes_the_message_of_a_long_job_back(frail_stack: Stack) -> None:
+    """`consumer_timeout`: the channel is closed in the middle of the job, which goes on and is made once."""
+    broker = own(frail_stack)
+    for setting, milliseconds in (("consumer_timeout", 2000), ("channel_tick_interval", 500)):
+        broker.ctl("eval", f"application:set_env(rabbit, {setting}, {milliseconds}).")
+    stack = frail_stack.start()  # Channels read both when they are opened.
+    run = stack.press(stack.project(["longer than the broker waits take:8", "and another"])["project"]["id"])
+    log = broker.data / "log" / "broker.log"
+    eventually(lambda: "delivery acknowledgement" in log.read_text(), within_s=20, what="the channel closed")
+    all_made(stack, run, 2)
+    made_once(stack)
 
 
 def test_the_coordinator_sleeps_longer_than_a_lease_and_takes_nothing_back(stack: Stack) -> None:
