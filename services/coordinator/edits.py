@@ -46,8 +46,9 @@ def read_storyboard(advance: Advance, project_id: UUID) -> Storyboard:
     with advance.database.read() as connection:
         head = _alive(storyboard.find_project(connection, project_id), project_id)
         rows = scenes.runs_of_project(connection, project_id, RECENT_RUNS)
-        bulk = next((row.id for row in rows if row.kind == "bulk"), None)
-        wanted = [row for row in rows if row.ended_at is None or row.id == bulk]
+        # The end of the last one, and of the last bulk run, may not have been told to anybody yet.
+        told = {row.id for row in (*rows[:1], *[row for row in rows if row.kind == "bulk"][:1])}
+        wanted = [row for row in rows if row.ended_at is None or row.id in told]
         return Storyboard.model_construct(
             project=head,
             sentences=storyboard.sentences(connection, project_id),

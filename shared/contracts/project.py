@@ -86,4 +86,4 @@ class Storyboard(Contract):
     project: Project
     sentences: list[Sentence]
     scenes: list[Scene]  #: the latest scene of every sentence that ever had one
-    runs: list[Run]  #: the active ones and the latest bulk run, newest first
+    runs: list[Run]  #: the active ones, the latest, and the latest bulk run; newest first

@@ -280,6 +280,11 @@ def test_an_end_that_nobody_saw_is_told_later(context: BrowserContext, studio: S
     studio.ended(studio.press(project_id)["id"])
     page = visit(context, studio, project_id)
     expect(page.get_by_text("All 2 scenes are done", exact=True).first).to_be_visible(timeout=SOON)
+    page.close()
+    some = [sentence["id"] for sentence in studio.storyboard(project_id)["sentences"]]
+    studio.ended(studio.press(project_id, sentence_ids=some, replace=["video"])["id"])
+    page = visit(context, studio, project_id)
+    expect(page.get_by_text("All 2 scenes are done", exact=True).first).to_be_visible(timeout=SOON)
 
 
 def test_offline_and_back(context: BrowserContext, studio: Stack) -> None:
