@@ -29,6 +29,7 @@ from shared.faults import crash_point
 from shared.logs import get_logger
 
 HEARTBEAT_S = 10
+RECONNECT_S = 3  #: between attempts, at most: a lease outlasts some of them
 MAX_MESSAGE_BYTES = 1 << 20
 
 log = get_logger(__name__)
@@ -230,7 +231,7 @@ class Bus:
                 log.warning("reader_lost_broker", queue=label, error=str(error), retry_s=round(delay, 1))
                 # Full jitter: a hundred workers must not come back in the same instant.
                 await asyncio.sleep(random.uniform(0.05, delay))  # noqa: S311 - no secret
-                delay = min(delay * 2, 5)
+                delay = min(delay * 2, RECONNECT_S)
 
     async def _read(
         self, queue: Queue, adapter: TypeAdapter[M], prefetch: int, connected: Callable[[str], None] | None
