@@ -14,13 +14,13 @@ import tempfile
 import time
 import traceback
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, TextIO
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
@@ -62,7 +62,7 @@ else:
     run = uvloop.run
 
 PROGRESS_S = 0.25
-REMEMBERED_STOPS = 1000
+REMEMBERED = 1000  #: stops, and jobs that were completed
 SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800)
 
 log = get_logger(__name__)
@@ -110,7 +110,8 @@ class Worker:
         self._artifacts = Folder(settings.artifacts_folder)
         self._bus = Bus(settings.amqp_url, name)
         self._inbox = Inbox(self._bus, OWN_CONTROL, TypeAdapter(OwnMessage), self._on_control)
-        self._stops: OrderedDict[UUID, None] = OrderedDict()  #: ids of runs and scenes told to stop
+        self._stops: OrderedDict[Hashable, None] = OrderedDict()  #: ids of runs and scenes told to stop
+        self._completed: OrderedDict[Hashable, None] = OrderedDict()  #: (scene, attempt) whose file was reported
         self._running: _Running | None = None
         self._waiting_for = ""  #: what holds the job in hand up, for the creator
         self._leaving = asyncio.Event()
@@ -173,6 +174,10 @@ class Worker:
 
     async def _handle(self, delivery: Delivery[Command], running: _Running) -> None:
         command = delivery.message
+        if (command.scene_id, command.attempt) in self._completed:
+            # The acknowledgement was lost. The coordinator may not have read the result yet, and would grant it again.
+            await delivery.ack()
+            return
         crash_point("worker.before_claim")
         structlog.contextvars.bind_contextvars(
             run_id=str(command.run_id), scene_id=str(command.scene_id), attempt=command.attempt
@@ -191,6 +196,8 @@ class Worker:
             self._changed.set()
             result = await self._make(running)
             await self._report(result)
+            if isinstance(result, ImageCompleted | VideoCompleted):
+                _remember(self._completed, (command.scene_id, command.attempt))
             crash_point("worker.before_ack")
             await delivery.ack()
             if isinstance(result, ImageCompleted | VideoCompleted):
@@ -425,9 +432,7 @@ class Worker:
         stopped = message.scene_id or message.run_id
         if message.why == "cancel":
             # A paused run may be claimed again after it is resumed; a cancelled one never.
-            self._stops[stopped] = None
-            while len(self._stops) > REMEMBERED_STOPS:
-                self._stops.popitem(last=False)
+            _remember(self._stops, stopped)
         running = self._running
         if running and stopped in (running.command.run_id, running.command.scene_id):
             running.cancel = True
@@ -445,6 +450,12 @@ def _describe(error: Exception) -> tuple[Failure, bool]:
     detail = "".join(traceback.format_exception(error))[-20_000:]
     message = f"The generator stopped with an unexpected error: {type(error).__name__}: {error}"
     return Failure(cause="generator_error", message=message[:1000], detail=detail), True
+
+
+def _remember(known: OrderedDict[Hashable, None], key: Hashable) -> None:
+    known[key] = None
+    while len(known) > REMEMBERED:
+        known.popitem(last=False)
 
 
 def own_name(wanted: str) -> tuple[str, TextIO]:

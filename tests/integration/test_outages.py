@@ -146,6 +146,29 @@ def test_the_coordinator_sleeps_longer_than_a_lease_and_takes_nothing_back(stack
     made_once(stack)
 
 
+def test_a_job_that_comes_again_before_its_result_was_read_is_not_made_again(
+    amqp: tuple[str, str], postgres_url: str, tmp_path: Path
+) -> None:
+    """As after a restart of the broker that lost the acknowledgement, but not the result: one coordinator has
+    the result in hand while the other is asked whether the job may start."""
+    with running_stack(*amqp, postgres_url, tmp_path) as stack:
+        stack.coordinators = 2
+        stack.start()
+        run = stack.press(stack.project(["made once take:1.5"])["project"]["id"], stages=["image"])
+        eventually(stack.history, what="the job")
+        stack.republish(run["id"])
+        coordinators = [service for name, service in stack.services.items() if name.startswith("coordinator")]
+        for coordinator in coordinators:
+            coordinator.signal(signal.SIGSTOP)
+        eventually(lambda: len(stack.history()) == 2, what="the end of the generation")
+        eventually(lambda: not stack.ready("image"), what="the repeated message taken")
+        for coordinator in coordinators:
+            coordinator.signal(signal.SIGCONT)
+        stack.ended(run["id"])
+        assert [line["what"] for line in stack.history()] == ["start", "end"]
+        assert check(stack) == []
+
+
 @pytest.mark.parametrize("how", ["resets", "stalls", "crawls"])
 def test_a_network_that_misbehaves(amqp: tuple[str, str], sqlite_stack: Stack, how: str) -> None:
     stack, address = sqlite_stack, urlsplit(amqp[0])
