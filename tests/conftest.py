@@ -1,3 +1,22 @@
-"""Fixtures for all tests: the servers that the services need."""
+"""Fixtures for all tests: the servers that the services need. And which tests may run side by side."""
+
+import pytest
 
 pytest_plugins = ["tests.fixtures.servers"]
+
+#: Tests of one group run one after the other: two browsers or two dying brokers at once make each other slow.
+GROUPS = {
+    "tests/e2e/": "browser",
+    "tests/integration/test_broker.py": "killing",
+    "tests/integration/test_chaos.py": "killing",
+    "tests/integration/test_faults.py": "killing",
+    "tests/integration/test_outages.py": "killing",
+    "tests/integration/test_stack.py": "killing",
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        for start, group in GROUPS.items():
+            if item.nodeid.startswith(start):
+                item.add_marker(pytest.mark.xdist_group(group))

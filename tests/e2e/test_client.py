@@ -320,7 +320,7 @@ def test_something_else_under_the_address_is_not_believed() -> None:
 
 
 def test_pause_resume_cancel_from_another_terminal(studio: Stack, tmp_path: Path) -> None:
-    story = write(tmp_path, "take:0.6 one\n\ntake:0.6 two\n\ntake:0.6 three\n")
+    story = write(tmp_path, "take:60 one\n\ntake:60 two\n\ntake:60 three\n")
     started_one = videogen(studio.url, "generate", story, "--detach")
     assert started_one.returncode == 0, started_one
     project_id = project_in(started_one.stdout)
@@ -341,12 +341,12 @@ def test_pause_resume_cancel_from_another_terminal(studio: Stack, tmp_path: Path
 
 
 def test_watching_a_run_that_somebody_cancels(studio: Stack) -> None:
-    project_id, run = started(studio, "take:20 long")
+    project_id, run = started(studio, "take:60 long")
     watching = subprocess.Popen(
-        [sys.executable, "-m", "client", "watch"], env=environment(studio.url), stdout=subprocess.PIPE, text=True
+        [sys.executable, "-u", "-m", "client", "watch"], env=environment(studio.url), stdout=subprocess.PIPE, text=True
     )
-    eventually(lambda: studio.run(run["id"])["run"]["images"]["running"] == 1, what="the image running")
-    time.sleep(1)
+    assert watching.stdout
+    watching.stdout.readline()
     studio.api.post(f"/runs/{run['id']}/cancel").raise_for_status()
     output, _ = watching.communicate(timeout=WITHIN_S)
     assert watching.returncode == 3
@@ -357,7 +357,7 @@ def test_watching_a_run_that_somebody_cancels(studio: Stack) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_without_a_terminal_a_signal_leaves_it_running(studio: Stack, tmp_path: Path, number: signal.Signals) -> None:
-    story = write(tmp_path, "take:3 long")
+    story = write(tmp_path, "take:60 long")
     process = subprocess.Popen(
         [sys.executable, "-u", "-m", "client", "generate", str(story)],
         env=environment(studio.url),
@@ -377,7 +377,7 @@ def test_without_a_terminal_a_signal_leaves_it_running(studio: Stack, tmp_path: 
 
 
 def test_ctrl_c_asks_and_leaves_it_running(studio: Stack, tmp_path: Path) -> None:
-    terminal = OnTerminal(studio.url, "generate", write(tmp_path, "take:3 long"))
+    terminal = OnTerminal(studio.url, "generate", write(tmp_path, "take:60 long"))
     terminal.wait_for(r"Images.*0/1")
     terminal.type("\x03")
     terminal.wait_for("Leave it running")
@@ -389,7 +389,7 @@ def test_ctrl_c_asks_and_leaves_it_running(studio: Stack, tmp_path: Path) -> Non
 
 
 def test_ctrl_c_twice_leaves_at_once(studio: Stack, tmp_path: Path) -> None:
-    terminal = OnTerminal(studio.url, "generate", write(tmp_path, "take:3 long"))
+    terminal = OnTerminal(studio.url, "generate", write(tmp_path, "take:60 long"))
     terminal.wait_for(r"Images.*0/1")
     terminal.type("\x03")
     terminal.wait_for("Leave it running")
@@ -398,7 +398,7 @@ def test_ctrl_c_twice_leaves_at_once(studio: Stack, tmp_path: Path) -> None:
 
 
 def test_ctrl_c_can_cancel_and_waits_until_it_is(studio: Stack, tmp_path: Path) -> None:
-    terminal = OnTerminal(studio.url, "generate", write(tmp_path, "take:30 long\n\nAnother."))
+    terminal = OnTerminal(studio.url, "generate", write(tmp_path, "take:60 long\n\nAnother."))
     terminal.wait_for(r"1 .*image.*\d+%")
     terminal.type("\x03")
     terminal.wait_for("Leave it running")
