@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 from services.coordinator.advance import Advance
+from services.coordinator.collect import Collector
 from services.coordinator.consumer import Consumer
 from services.coordinator.door import Door, listed
 from services.coordinator.leases import Ticks
@@ -61,8 +62,10 @@ def make_app(settings: CoordinatorSettings, database: Database) -> FastAPI:
             ticks = Ticks(bus, advance, presence, artifacts, settings)
             relay = parts["relay"] = Relay(database, bus)
             purger = parts["purger"] = Purger(database, bus)
+            collector = Collector(database, artifacts, settings)
             consumer = parts["consumer"] = Consumer(bus, advance, presence, ticks.restart)
-            loops = [relay.run, purger.run, ticks.run, consumer.results, consumer.questions, consumer.presence]
+            loops = [relay.run, purger.run, ticks.run, collector.run]
+            loops += [consumer.results, consumer.questions, consumer.presence]
             tasks = [asyncio.create_task(_guarded(loop.__qualname__, loop)) for loop in loops]
             try:
                 yield

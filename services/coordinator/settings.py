@@ -29,6 +29,8 @@ class CoordinatorSettings(ServiceSettings):
     lost_ticks: Annotated[int, Field(ge=2)] = 2  #: ticks after which a queued job without a message is published again
 
     min_free_bytes: Annotated[int, Field(ge=0)] = 1 << 30  #: of disk; with less nothing is dispatched
+    keep_deleted_days: Annotated[float, Field(ge=1, le=36_500)] = 30  #: until a deleted project is removed for good
+    collect_s: Annotated[float, Field(gt=0)] = 3600  #: between looks for such projects
     max_sentences: Annotated[int, Field(ge=1)] = 10_000  #: in a project
     max_body_bytes: Annotated[int, Field(ge=1024)] = 8 << 20  #: of a request
 
