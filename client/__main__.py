@@ -103,6 +103,8 @@ def generate(  # noqa: PLR0913 - each is an option of the command line
         raise BadInput("Give either a story or --project: see `videogen generate --help`.")
     if project is not None and (given := [name for name, value in fresh.items() if value is not None]):
         raise BadInput(f"{given[0]} belongs to a new project, and --project names one that exists.")
+    if images_only and Stage.VIDEO in (replace or []):
+        raise BadInput("--images-only stops before the videos that --replace video asks for.")
     if out:
         prepare(out)
     if story is not None:

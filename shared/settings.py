@@ -1,11 +1,13 @@
 """What every service is told by its environment."""
 
 import ipaddress
-from pathlib import Path
+import re
 from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_S3_URL = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[a-z0-9][a-z0-9._-]*)*/?")
 
 
 class SettingsError(Exception):
@@ -20,13 +22,22 @@ def _sendable(token: SecretStr) -> SecretStr:
     return token
 
 
+def _storable(url: str) -> str:
+    """A misspelt address would else become a folder of that name."""
+    if url.startswith("s3:") and not _S3_URL.fullmatch(url):
+        raise ValueError("use s3://bucket or s3://bucket/prefix, in small letters, digits and . _ - /")
+    if "://" in url and not url.startswith(("s3://", "file://")):
+        raise ValueError("use a folder, or s3://bucket/prefix")
+    return url
+
+
 class ServiceSettings(BaseSettings):
     """Read from variables of the same names in capitals; unknown variables are not ours."""
 
     model_config = SettingsConfigDict(extra="ignore")
 
     amqp_url: Annotated[str, Field(pattern=r"^amqps?://\S+$")] = "amqp://guest:guest@127.0.0.1:5672/"  #: of the broker
-    artifacts_url: str = "var/artifacts"  #: folder for images and videos
+    artifacts_url: Annotated[str, AfterValidator(_storable)] = "var/artifacts"  #: folder, or s3://bucket/prefix
     log_level: Annotated[str, Field(pattern="(?i)^(debug|info|warning|error)$")] = "info"
     api_token: Annotated[SecretStr, AfterValidator(_sendable)] | None = None  #: once set, nothing answers without it
     allow_open: bool = False  #: listen beyond loopback although no token is set
@@ -36,10 +47,6 @@ class ServiceSettings(BaseSettings):
     @property
     def token(self) -> str | None:
         return self.api_token.get_secret_value() if self.api_token else None
-
-    @property
-    def artifacts_folder(self) -> Path:
-        return Path(self.artifacts_url.removeprefix("file://").removeprefix("file:"))
 
 
 S = TypeVar("S", bound="ServiceSettings")

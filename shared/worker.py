@@ -19,14 +19,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, TextIO
+from typing import Annotated, Any, TextIO, TypeVar
 from uuid import uuid4
 
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 from pydantic import Field, TypeAdapter
 
-from shared.artifacts import ENDINGS, ArtifactMissing, Folder
+from shared.artifacts import ENDINGS, ArtifactMissing, Artifacts, open_artifacts
 from shared.bus import Bus, BusUnavailable, Delivery, Inbox, Unroutable
 from shared.contracts.claims import Claim, Granted, Refused, Renew, Renewed
 from shared.contracts.commands import (
@@ -73,6 +73,7 @@ handover_seconds = Histogram(
 jobs_total = Counter("videogen_jobs", "Jobs by how they ended", ["stage", "outcome"])
 busy_gauge = Gauge("videogen_worker_busy", "1 while a job runs", ["stage"])
 
+T = TypeVar("T")
 Command = GenerateImage | GenerateVideo
 OwnMessage = Annotated[Stop | Granted | Refused | Renewed, Field(discriminator="type")]
 
@@ -84,7 +85,7 @@ class WorkerSettings(ServiceSettings):
     worker_name: str = ""  #: the same after a restart; default: stage and host
     renew_s: Annotated[float, Field(gt=0, le=60)] = 5  #: between renewals of a lease
     claim_timeout_s: Annotated[float, Field(gt=0, le=60)] = 5  #: until a claim is asked again
-    storage_patience_s: Annotated[float, Field(ge=0)] = 600  #: for a full disk to be emptied
+    storage_patience_s: Annotated[float, Field(ge=0)] = 600  #: for a full disk to be emptied, or a bucket to answer
 
 
 @dataclass(slots=True)
@@ -101,13 +102,15 @@ class _Running:
 class Worker:
     """One worker process: a generator, one job queue, one job at a time."""
 
-    def __init__(self, stage: Stage, generator: Generator, settings: WorkerSettings, name: str) -> None:
+    def __init__(
+        self, stage: Stage, generator: Generator, settings: WorkerSettings, name: str, artifacts: Artifacts
+    ) -> None:
         self._stage = stage
         self._generator = generator
         self._settings = settings
         self._name = name
         self._session = uuid4()
-        self._artifacts = Folder(settings.artifacts_folder)
+        self._artifacts = artifacts
         self._bus = Bus(settings.amqp_url, name)
         self._inbox = Inbox(self._bus, OWN_CONTROL, TypeAdapter(OwnMessage), self._on_control)
         self._stops: OrderedDict[Hashable, None] = OrderedDict()  #: ids of runs and scenes told to stop
@@ -265,8 +268,11 @@ class Worker:
             if running.fraction < 1:  # The end is told by the result, in a moment.
                 loop.call_soon_threadsafe(running.stepped.set)
 
+        def changed() -> None:
+            loop.call_soon_threadsafe(self._changed.set)
+
         def make() -> Artifact:
-            job = self._job(running.command, granted)
+            job = self._job(running, granted, changed)
             start = time.monotonic()
             if self._ended_at is not None:
                 handover_seconds.labels(self._stage).observe(start - self._ended_at)
@@ -276,7 +282,7 @@ class Worker:
                 self._ended_at = time.monotonic()
                 generation_seconds.labels(self._stage).observe(self._ended_at - start)
             crash_point("worker.before_store")
-            return self._store(running, rendered, lambda: loop.call_soon_threadsafe(self._changed.set))
+            return self._store(running, rendered, changed)
 
         busy_gauge.labels(self._stage).set(1)
         try:
@@ -285,11 +291,13 @@ class Worker:
         finally:
             busy_gauge.labels(self._stage).set(0)
 
-    def _job(self, command: Command, granted: Granted) -> Job:
-        source = None
+    def _job(self, running: _Running, granted: Granted, changed: Callable[[], None]) -> Job:
+        command, source = running.command, None
         if granted.source is not None:
+            key = granted.source.key
+            failed = "The image that this video starts from could not be read"
             try:
-                source = self._artifacts.read(granted.source.key)
+                source = self._patiently(running, changed, failed, lambda: self._artifacts.read(key))
             except ArtifactMissing as error:
                 message = "The image that this video starts from is missing; make the image again."
                 raise GenerationFailed("image_missing", message, retryable=False, detail=str(error)) from error
@@ -311,29 +319,12 @@ class Worker:
             source=source,
         )
 
-    def _store(self, running: _Running, rendered: Rendered, changed: Callable[[], object]) -> Artifact:
-        """Store the file. A full disk is waited for: what the generator made is not thrown away."""
+    def _store(self, running: _Running, rendered: Rendered, changed: Callable[[], None]) -> Artifact:
         command = running.command
         ending = ENDINGS[rendered.media_type]
         key = f"{command.project_id}/{command.scene_id}/{self._stage}-{command.attempt}-{uuid4().hex[:8]}.{ending}"
-        deadline = time.monotonic() + self._settings.storage_patience_s
-        while True:
-            try:
-                self._artifacts.put(key, rendered.data)
-                break
-            except OSError as error:
-                if time.monotonic() > deadline:
-                    message = f"The finished {self._stage} could not be stored: {error.strerror}."
-                    raise GenerationFailed("storage_failed", message, retryable=True, detail=str(error)) from error
-                log.error("storage_failed", error=str(error))
-                self._waiting_for = f"waiting to store a file: {error.strerror}"
-                changed()
-                for _ in range(20):
-                    if running.cancel:
-                        raise Stopped from error
-                    time.sleep(0.1)
-            finally:
-                self._waiting_for = ""
+        failed = f"The finished {self._stage} could not be stored"
+        self._patiently(running, changed, failed, lambda: self._artifacts.put(key, rendered.data))
         return Artifact(
             key=key,
             media_type=rendered.media_type,
@@ -342,6 +333,27 @@ class Worker:
             height=rendered.height,
             seconds=rendered.seconds,
         )
+
+    def _patiently(self, running: _Running, changed: Callable[[], None], failed: str, do: Callable[[], T]) -> T:
+        """Read or store a file, in the generator's thread. A full disk, or a bucket that does not answer, is waited
+        for: what a generator made is not thrown away. `failed` is what to tell the creator when patience ends."""
+        deadline = time.monotonic() + self._settings.storage_patience_s
+        while True:
+            try:
+                return do()
+            except OSError as error:
+                if time.monotonic() > deadline:
+                    message = f"{failed}: {error.strerror}."
+                    raise GenerationFailed("storage_failed", message, retryable=True, detail=str(error)) from error
+                log.error("storage_failed", error=str(error))
+                self._waiting_for = f"waiting for the storage: {error.strerror}"
+                changed()
+                for _ in range(20):
+                    if running.cancel:
+                        raise Stopped from error
+                    time.sleep(0.1)
+            finally:
+                self._waiting_for = ""
 
     async def _report(self, result: Message) -> None:
         """Publish until the broker has confirmed; only then may the message be acknowledged."""
@@ -484,10 +496,11 @@ def run_worker(
     """Be a worker for `stage` until a signal ends it. Raises `SettingsError` before anything starts."""
     check_bind(f"{stage.upper()}_WORKER_HOST", host, settings)
     name, lock = own_name(settings.worker_name or f"{stage}@{socket.gethostname()}")
+    artifacts = open_artifacts(settings.artifacts_url)
     generator = make_generator()
 
     async def serve() -> None:
-        worker = Worker(stage, generator, settings, name)
+        worker = Worker(stage, generator, settings, name, artifacts)
         log.info("worker_started", worker=name, generator=generator.name)
         with serve_health(host, port, lambda: None if worker.connected else "not connected to RabbitMQ"):
             await worker.run()

@@ -2,7 +2,7 @@
 
 import pytest
 
-pytest_plugins = ["tests.fixtures.servers"]
+pytest_plugins = ["tests.fixtures.servers", "tests.fixtures.s3"]
 
 #: Tests of one group run one after the other: two browsers or two dying brokers at once make each other slow.
 GROUPS = {

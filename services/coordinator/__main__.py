@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 from services.coordinator.advance import Advance
+from services.coordinator.collect import Collector
 from services.coordinator.consumer import Consumer
 from services.coordinator.door import Door, listed
 from services.coordinator.leases import Ticks
@@ -27,7 +28,7 @@ from services.coordinator.routes import api, probes
 from services.coordinator.settings import CoordinatorSettings
 from services.coordinator.store.database import Database, DatabaseInUse, Unavailable
 from services.coordinator.store.outbox import Sent
-from shared.artifacts import Folder
+from shared.artifacts import Bucket, open_artifacts
 from shared.bus import Bus
 from shared.logs import configure_logs, get_logger
 from shared.settings import SettingsError, check_bind, load
@@ -36,9 +37,9 @@ log = get_logger(__name__)
 
 
 def make_app(settings: CoordinatorSettings, database: Database) -> FastAPI:
-    """The whole coordinator as an ASGI app; its parts run from start-up to shut-down."""
+    """The whole coordinator as an ASGI app; its parts run from start-up to shut-down. Raises `SettingsError`."""
     presence = Presence()
-    artifacts = Folder(settings.artifacts_folder)
+    artifacts = open_artifacts(settings.artifacts_url, settings.artifacts_public_endpoint)
     parts: dict[str, Relay | Purger | Consumer] = {}
 
     def hand_over(sent: Sequence[Sent]) -> None:
@@ -58,11 +59,13 @@ def make_app(settings: CoordinatorSettings, database: Database) -> FastAPI:
     @asynccontextmanager
     async def running(_: FastAPI) -> AsyncIterator[None]:
         async with Bus(settings.amqp_url, "coordinator") as bus:
-            ticks = Ticks(bus, advance, presence, settings)
+            ticks = Ticks(bus, advance, presence, artifacts, settings)
             relay = parts["relay"] = Relay(database, bus)
             purger = parts["purger"] = Purger(database, bus)
+            collector = Collector(database, artifacts, settings)
             consumer = parts["consumer"] = Consumer(bus, advance, presence, ticks.restart)
-            loops = [relay.run, purger.run, ticks.run, consumer.results, consumer.questions, consumer.presence]
+            loops = [relay.run, purger.run, ticks.run, collector.run]
+            loops += [consumer.results, consumer.questions, consumer.presence]
             tasks = [asyncio.create_task(_guarded(loop.__qualname__, loop)) for loop in loops]
             try:
                 yield
@@ -83,7 +86,7 @@ def make_app(settings: CoordinatorSettings, database: Database) -> FastAPI:
     app.include_router(probes(ready))
     page = Path(settings.page_folder)
     if page.is_dir():
-        app.mount("/", Page(page))
+        app.mount("/", Page(page, artifacts.origin if isinstance(artifacts, Bucket) else ""))
     app.add_middleware(Door, settings=settings)
     if origins := listed(settings.allowed_origins):
         app.add_middleware(
@@ -134,13 +137,13 @@ def main() -> int:
         check_bind("COORDINATOR_HOST", settings.coordinator_host, settings)
         database = Database(settings.database_url)
         database.open()
+        app = make_app(settings, database)
     except (SettingsError, DatabaseInUse, ValueError) as error:
         print(f"coordinator: {error}", file=sys.stderr)
         return 2
     except Unavailable as error:
         print(f"coordinator: the database does not answer: {error}", file=sys.stderr)
         return 3
-    app = make_app(settings, database)
     # What was loaded lives for ever, and a large storyboard is many objects and no garbage: looking
     # through all of them again and again took a third of the time of every large request.
     gc.freeze()

@@ -7,13 +7,12 @@ from collections.abc import Iterator, Sequence
 from io import RawIOBase
 from typing import Any
 
-from shared.artifacts import ArtifactMissing, BadKey, Folder
+from shared.artifacts import ArtifactMissing, Artifacts, BadKey
 from shared.contracts.scene import Artifact
 from shared.logs import get_logger
 
 log = get_logger(__name__)
 WORDS = 6
-PIECE = 1 << 20
 
 
 class _Sink(RawIOBase):
@@ -34,22 +33,24 @@ class _Sink(RawIOBase):
         return pieces
 
 
-def archive(files: Sequence[tuple[int, str, Artifact]], artifacts: Folder) -> Iterator[bytes]:
+def archive(files: Sequence[tuple[int, str, Artifact]], artifacts: Artifacts) -> Iterator[bytes]:
     """The archive's bytes, from files given as (place, text, artifact). A missing file is left out."""
     digits = max(2, len(str(max(place for place, _, _ in files))))
     sink = _Sink()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as made:
         for place, text, artifact in files:
             name = file_name(place, digits, text, artifact)
+            pieces = artifacts.pieces(artifact.key)
             try:
-                source = artifacts.path(artifact.key).open("rb")
-            except (FileNotFoundError, BadKey):
-                log.error("artifact_missing", error=str(ArtifactMissing(artifact.key)))
+                piece = next(pieces, b"")
+            except (ArtifactMissing, BadKey) as error:
+                log.error("artifact_missing", error=str(error))
                 continue
-            with source, made.open(zipfile.ZipInfo(name), "w", force_zip64=True) as target:
-                while piece := source.read(PIECE):
+            with made.open(zipfile.ZipInfo(name), "w", force_zip64=True) as target:
+                while piece:
                     target.write(piece)
                     yield sink.fetch()
+                    piece = next(pieces, b"")
     yield sink.fetch()
 
 

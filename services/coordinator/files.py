@@ -5,15 +5,28 @@ import re
 from pathlib import Path
 
 from fastapi import Request, Response
-from fastapi.responses import FileResponse
+from fastapi.responses import FileResponse, RedirectResponse
 
 from services.coordinator.problems import problem_response
+from shared.artifacts import ArtifactMissing, Artifacts, Bucket
 
 YEAR_S = 365 * 24 * 3600
 _RANGE = re.compile(r"bytes=(?:(?P<first>\d{1,18})-(?P<last>\d{0,18})|-(?P<suffix>\d{1,18}))", re.IGNORECASE)
 
 
-def serve_file(request: Request, path: Path, key: str) -> Response:
+def serve_artifact(request: Request, artifacts: Artifacts, key: str, signed_s: int) -> Response:
+    """A file of a folder, or the way to one in a bucket. Raises `ArtifactMissing`, `BadKey`, `StorageFailed`."""
+    if isinstance(artifacts, Bucket):
+        # Kept by the browser for so long only that the rest of the signature's life is enough to fetch a video.
+        headers = {"Cache-Control": f"private, max-age={signed_s // 3}"}
+        return RedirectResponse(artifacts.signed_url(key, request.method, signed_s), 307, headers)
+    path = artifacts.path(key)
+    if not path.is_file():
+        raise ArtifactMissing(key)
+    return _serve_file(request, path, key)
+
+
+def _serve_file(request: Request, path: Path, key: str) -> Response:
     """Answer as RFC 9110 says: a range that makes no sense, or several at once, is the whole file."""
     etag = f'"{hashlib.sha256(key.encode()).hexdigest()[:32]}"'
     headers = {

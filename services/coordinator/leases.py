@@ -5,11 +5,9 @@ ticks; a tick that comes late counts as one, so a laptop's sleep kills no health
 """
 
 import asyncio
-import shutil
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -21,6 +19,7 @@ from services.coordinator.presence import Presence
 from services.coordinator.settings import CoordinatorSettings
 from services.coordinator.store import outbox, scenes
 from services.coordinator.store.database import Unavailable
+from shared.artifacts import Artifacts
 from shared.bus import Bus, BusUnavailable, Unroutable
 from shared.contracts.run import Cause, Notice, RunStatus
 from shared.contracts.scene import Stage
@@ -94,10 +93,13 @@ class LostMessages:
 class Ticks:
     """Runs the looks at their periods, on one of all coordinators."""
 
-    def __init__(self, bus: Bus, advance: Advance, presence: Presence, settings: CoordinatorSettings) -> None:
+    def __init__(
+        self, bus: Bus, advance: Advance, presence: Presence, artifacts: Artifacts, settings: CoordinatorSettings
+    ) -> None:
         self._bus = bus
         self._advance = advance
         self._presence = presence
+        self._artifacts = artifacts
         self._settings = settings
         self._leases = Leases(settings.lease_ticks, settings.contested_ticks)
         self._messages = LostMessages(settings.lost_ticks)
@@ -161,16 +163,15 @@ class Ticks:
                 depth_gauge.labels(stage.value, status).set(depths[stage.value, status])
 
     def _disk_notice(self) -> Notice | None:
-        folder = self._settings.artifacts_folder.absolute()
-        while not folder.exists():
-            folder = folder.parent
-        free = shutil.disk_usage(folder).free
+        free = self._artifacts.free_bytes()
+        if free is None:
+            return None
         free_gauge.set(free)
         if free >= self._settings.min_free_bytes:
             return None
         return Notice(
             cause=Cause.DISK_FULL,
-            message=f"Only {free >> 20} MiB of disk are free at {Path(folder).name}; "
+            message=f"Only {free >> 20} MiB of disk are free for images and videos; "
             f"free {self._settings.min_free_bytes >> 20} MiB and the run goes on by itself.",
         )
 

@@ -11,7 +11,8 @@ YEAR_S = 365 * 24 * 3600
 
 #: What the page may load and do. Styles may be inline, as toasts and virtual lists need them; scripts may not.
 POLICY = (
-    "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data: blob:; media-src 'self' blob:; "
+    "default-src 'self'; connect-src 'self' ws: wss:; "
+    "img-src 'self' data: blob:{files}; media-src 'self' blob:{files}; "
     "style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 
@@ -19,8 +20,10 @@ POLICY = (
 class Page(StaticFiles):
     """An address such as `/projects/4f…` is the page's own: it gets the page, which then knows what to show."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, files_origin: str = "") -> None:
+        """`files_origin` is where images and videos are redirected to, such as `https://s3.example.com`."""
         super().__init__(directory=folder, html=True)
+        self._policy = POLICY.format(files=f" {files_origin}" if files_origin else "")
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         try:
@@ -32,7 +35,7 @@ class Page(StaticFiles):
         # Built files carry a hash of their content in their names; the page names the ones it needs.
         built = path.startswith("assets/")
         response.headers["Cache-Control"] = f"public, max-age={YEAR_S}, immutable" if built else "no-cache"
-        response.headers["Content-Security-Policy"] = POLICY
+        response.headers["Content-Security-Policy"] = self._policy
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Referrer-Policy"] = "same-origin"
         return response

@@ -13,7 +13,7 @@ from starlette.routing import Match, Mount
 
 from services.coordinator.errors import BadField, Conflict, NotFound
 from services.coordinator.store.database import Unavailable
-from shared.artifacts import ArtifactMissing, BadKey
+from shared.artifacts import ArtifactMissing, BadKey, StorageFailed
 from shared.logs import get_logger
 
 log = get_logger(__name__)
@@ -117,6 +117,11 @@ async def _unavailable(request: Request, error: Any) -> Response:
     return problem_response(503, "The database does not answer; nothing was changed. Try again in a moment.")
 
 
+async def _no_storage(request: Request, error: Any) -> Response:
+    log.error("storage_failed", path=request.url.path, error=str(error))
+    return problem_response(503, "The storage of the files does not answer. Try again in a moment.")
+
+
 async def _our_mistake(request: Request, error: Any) -> Response:
     log.error("request_failed", path=request.url.path, exc_info=error)
     return problem_response(500, f"Something went wrong here ({type(error).__name__}); the log says more.")
@@ -130,6 +135,7 @@ _HANDLERS: tuple[tuple[tuple[type[Exception], ...], Callable[[Request, Any], Awa
     ((Conflict,), _conflict),
     ((HTTPException,), _http),
     (Unavailable, _unavailable),
+    ((StorageFailed,), _no_storage),
     ((Exception,), _our_mistake),
 )
 

@@ -4,7 +4,17 @@ import unicodedata
 from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from services.coordinator.edits import MAX_SEED
 from shared.contracts.project import NUMBER, Size
@@ -123,6 +133,14 @@ class GenerateScenes(Asked):
     replace: Stages = ()  #: stages to make anew where they exist
     sentence_ids: Named | None = None
     dry_run: Flag = False  #: answer the plan, change nothing
+
+    @field_validator("replace")
+    @classmethod
+    def _among_stages(cls, replace: tuple[Stage, ...], given: ValidationInfo) -> tuple[Stage, ...]:
+        for stage in replace:
+            if stage not in given.data.get("stages", replace):
+                raise ValueError(f"`stages` leaves {stage} out, so it cannot be made anew")
+        return replace
 
 
 class PauseRun(Asked):

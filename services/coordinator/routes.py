@@ -15,7 +15,7 @@ from services.coordinator import edits, requests, responses, runs
 from services.coordinator.advance import Advance
 from services.coordinator.archive import archive, archive_name
 from services.coordinator.errors import BadField, NotFound
-from services.coordinator.files import YEAR_S, serve_file
+from services.coordinator.files import YEAR_S, serve_artifact
 from services.coordinator.plan import Plan
 from services.coordinator.presence import Presence
 from services.coordinator.problems import Problem, problem_response
@@ -23,7 +23,7 @@ from services.coordinator.runs import Press
 from services.coordinator.script import split_script
 from services.coordinator.settings import CoordinatorSettings
 from services.coordinator.store import scenes, storyboard
-from shared.artifacts import ENDINGS, ArtifactMissing, Folder
+from shared.artifacts import ENDINGS, Artifacts
 from shared.contracts.project import Project, Sentence, Size, Storyboard
 from shared.contracts.run import Order, Run
 from shared.contracts.scene import Scene, SceneStatus, Stage
@@ -44,7 +44,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
     413: {"description": "The body is too large", **_problem},
     415: {"description": "The body is not declared as JSON", **_problem},
     422: {"description": "A field is wrong; `errors` names it", **_problem},
-    503: {"description": "The database does not answer", **_problem},
+    503: {"description": "The database or the storage does not answer", **_problem},
 }
 
 
@@ -57,7 +57,7 @@ def api(
     advance: Advance,
     presence: Presence,
     settings: CoordinatorSettings,
-    artifacts: Folder,
+    artifacts: Artifacts,
     stopped: Callable[[], None],
 ) -> APIRouter:
     """All routes under `/api/v1`. `stopped` is called after jobs were taken off the plan."""
@@ -66,7 +66,7 @@ def api(
     _sentence_routes(router, advance, settings)
     _press_routes(router, advance)
     _run_routes(router, advance, stopped)
-    _file_routes(router, advance, artifacts)
+    _file_routes(router, advance, settings, artifacts)
     _studio_routes(router, presence, settings)
     return router
 
@@ -265,12 +265,13 @@ def _run_routes(router: APIRouter, advance: Advance, stopped: Callable[[], None]
         return answer(run, 202 if new else 200)
 
 
-def _file_routes(router: APIRouter, advance: Advance, artifacts: Folder) -> None:
+def _file_routes(router: APIRouter, advance: Advance, settings: CoordinatorSettings, artifacts: Artifacts) -> None:
     zipped: dict[int | str, dict[str, Any]] = {200: {"description": "The files", "content": {"application/zip": {}}}}
     file: dict[int | str, dict[str, Any]] = {
         200: {"description": "The file", "content": {kind: {} for kind in ENDINGS}},
         206: {"description": "The range that was asked for"},
         304: {"description": "What the browser has is still right"},
+        307: {"description": "The file is in a bucket, for a short time at this signed address"},
         416: {"description": "The file is shorter than that", **_problem},
     }
 
@@ -278,10 +279,7 @@ def _file_routes(router: APIRouter, advance: Advance, artifacts: Folder) -> None
     @router.get("/artifacts/{key:path}", response_class=FileResponse, responses=file, tags=["files"])
     def read_artifact(key: str, request: Request) -> Response:
         """An image or video, whole or a range of it."""
-        path = artifacts.path(key)
-        if not path.is_file():
-            raise ArtifactMissing(key)
-        return serve_file(request, path, key)
+        return serve_artifact(request, artifacts, key, settings.signed_url_s)
 
     @router.get("/projects/{project_id}/export", response_class=StreamingResponse, responses=zipped, tags=["files"])
     def export(project_id: ProjectId) -> Response:

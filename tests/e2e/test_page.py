@@ -555,3 +555,28 @@ def test_no_script_of_others_runs(context: BrowserContext, studio: Stack) -> Non
     with pytest.raises(Error, match=r"Content Security Policy|EvalError|unsafe-eval"):
         page.add_script_tag(content="document.title = 'taken'")
     assert "taken" not in page.title()
+
+
+def test_pictures_and_videos_come_from_a_bucket(
+    context: BrowserContext, bucket_url: str, amqp: tuple[str, str], tmp_path: Path
+) -> None:
+    settings = {"ARTIFACTS_URL": bucket_url, "BACKEND": "animatic"}
+    with running_stack(*amqp, f"sqlite:///{tmp_path}/studio.db", tmp_path, **settings) as stack:
+        size = {"width": 320, "height": 192, "seconds": 1.0, "fps": 8}
+        page, project_id = open_board(context, _started(stack), ["The fox runs."], size=size)
+        stack.ended(stack.press(project_id)["id"])
+        picture = card(page, 1).locator("img")
+        expect(picture).to_be_visible(timeout=LATER)
+        assert picture.evaluate(SHOWN) == [320, 192]
+        video = stack.storyboard(project_id)["sentences"][0]["video"]["key"]
+        assert page.evaluate(PLAYED, f"/api/v1/artifacts/{video}") == [320, 192]
+
+
+SHOWN = "async (img) => { await img.decode(); return [img.naturalWidth, img.naturalHeight]; }"
+PLAYED = """(url) => new Promise((done, failed) => {
+  const video = document.createElement("video");
+  video.onloadeddata = () => done([video.videoWidth, video.videoHeight]);
+  video.onerror = () => failed(new Error(video.error.message));
+  video.src = url;
+  document.body.append(video);
+})"""

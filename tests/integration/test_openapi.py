@@ -40,6 +40,7 @@ UNTOLD = (
     "so the place is at most",
     "break it with a full stop",
     "There is no sentence",
+    "cannot be made anew",
     "Name each of the",
 )
 

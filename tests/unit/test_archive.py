@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.coordinator.archive import PIECE, archive, archive_name, file_name
-from shared.artifacts import Folder
+from services.coordinator.archive import archive, archive_name, file_name
+from shared.artifacts import PIECE, Folder
 from shared.contracts.scene import Artifact
 
 SAFE = re.compile(r"[a-z0-9][a-z0-9-]*\.[a-z0-9]+")

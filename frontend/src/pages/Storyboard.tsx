@@ -67,7 +67,7 @@ function Loaded({ generation, board }: { generation: SceneGeneration; board: Boa
   const showErrors = useCallback(() => setErrorsOpen(true), []);
   const stopping = run !== null && known.stopping.has(run.id);
   const starting = run === null && known.pressed !== null && known.pressed.stages.size > 1;
-  const { made, edited } = useMemo(() => takesOf({ order, sentences }), [order, sentences]);
+  const { made, edited } = useMemo(() => takesOf({ order, sentences }, stages), [order, sentences, stages]);
 
   useAnnouncements(board);
   useRunEnd(board, sync, presses, showErrors);
@@ -248,15 +248,15 @@ function scenesOf(board: Board) {
   return [...board.scenes.values()].map((held) => held.value);
 }
 
-/** How many sentences have an image; and which have an image, or only a video, that was made before an edit. */
-function takesOf(board: Pick<Board, "order" | "sentences">) {
+/** How many sentences have an image; and which have an image, or only a video, of the `stages` that was made before an edit. */
+function takesOf(board: Pick<Board, "order" | "sentences">, stages: readonly Stage[]) {
   let made = 0;
   const edited = { images: [] as string[], videos: [] as string[] };
   for (const id of board.order) {
     const sentence = board.sentences.get(id)?.value;
     if (sentence?.image) made += 1;
-    if (sentence?.image_stale) edited.images.push(id);
-    else if (sentence?.video_stale) edited.videos.push(id);
+    if (sentence?.image_stale && stages.includes("image")) edited.images.push(id);
+    else if (sentence?.video_stale && stages.includes("video")) edited.videos.push(id);
   }
   return { made, edited };
 }

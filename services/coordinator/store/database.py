@@ -175,7 +175,7 @@ class Duty:
 
 _LOCK_PROJECT = (
     sa.update(project)
-    .where(project.c.id == sa.bindparam("project_id"))
+    .where(project.c.id == sa.bindparam("project_id"), project.c.collected_at.is_(None))
     .values(seq=project.c.seq + 1)
     .returning(*(column for column in project.c if column.name != "seq"), (project.c.seq - 1).label("seq"))
 )

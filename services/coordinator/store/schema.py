@@ -31,6 +31,7 @@ project = sa.Table(
     sa.Column("seq", sa.BigInteger, nullable=False),
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("deleted_at", UtcDateTime),
+    sa.Column("collected_at", UtcDateTime),  #: since when it is being removed for good, and there for nobody
 )
 
 sentence = sa.Table(
@@ -138,6 +139,7 @@ scene = sa.Table(
     sa.Column("input", sa.Text, nullable=False),
     sa.Column("version", sa.Integer, nullable=False),
     sa.Column("changed_at", UtcDateTime, nullable=False),
+    sa.Index("scene_of_sentence", "sentence_id"),  #: without it the removal of each sentence looks through all scenes
     sa.Index("scene_of_run", "run_id", "stage", "status", "plan", "number"),
     sa.Index(
         "one_open_scene",

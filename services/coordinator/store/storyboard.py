@@ -54,7 +54,9 @@ def set_project(connection: Connection, project_id: UUID, **values: Any) -> None
 
 
 def find_project(connection: Connection, project_id: UUID) -> sa.Row[Any] | None:
-    return connection.execute(sa.select(project).where(project.c.id == project_id)).one_or_none()
+    """Deleted or not, unless it is being removed for good."""
+    query = sa.select(project).where(project.c.id == project_id, project.c.collected_at.is_(None))
+    return connection.execute(query).one_or_none()
 
 
 def list_projects(connection: Connection, limit: int, offset: int) -> Sequence[sa.Row[Any]]:

@@ -115,7 +115,7 @@ def raw(desk: Desk, path: str) -> bytes:
     + ["%c0%ae%c0%ae/secret", "p/picture.png%0a", "file:///etc/passwd", "~root", "link.png", "linked/secret"],
 )
 def test_nothing_outside_the_folder_is_answered(desk: Desk, url: str, key: str) -> None:
-    root: Path = desk.artifacts.root
+    root: Path = desk.folder.root
     (root.parent / "secret").write_text("top secret")
     for name, target in (("link.png", root.parent / "secret"), ("linked", root.parent)):
         (root / name).unlink(missing_ok=True)
@@ -130,7 +130,7 @@ def test_nothing_outside_the_folder_is_answered(desk: Desk, url: str, key: str) 
 
 def test_a_partial_file_of_a_worker_is_not_answered(desk: Desk) -> None:
     desk.artifacts.put("q/a.png", DATA)
-    (desk.artifacts.root / "q" / ".b.png.123").write_bytes(DATA)
+    (desk.folder.root / "q" / ".b.png.123").write_bytes(DATA)
     assert desk.api.get("/artifacts/q/.b.png.123").status_code == 404
 
 
@@ -170,7 +170,7 @@ def test_an_export_of_nothing_says_so(desk: Desk) -> None:
 
 def test_an_export_leaves_out_a_file_that_is_gone(desk: Desk) -> None:
     board = desk.generated("One.", "Two.")
-    desk.artifacts.path(board["sentences"][0]["image"]["key"]).unlink()
+    desk.folder.path(board["sentences"][0]["image"]["key"]).unlink()
     made, _ = exported(desk, board)
     assert made.namelist() == ["01-one.mp4", "02-two.png", "02-two.mp4"]
 
