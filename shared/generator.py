@@ -5,6 +5,7 @@ file, tells how far it is, and stops soon after it is asked to.
 """
 
 import importlib
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -113,13 +114,17 @@ class SharesDevice(Protocol):
         ...
 
 
-def load_generator(backend: str) -> Generator:
-    """A generator of the operator's own, named as `module:Class`. Raises `SettingsError`."""
+def load_generator(backend: str, settings: object, on_load: OnLoad) -> Generator:
+    """A generator of the operator's own, named as `module:Class`. Raises `SettingsError`.
+
+    Its constructor is given the worker's `settings` and `on_load` where it has parameters of these names.
+    """
     module, _, name = backend.partition(":")
     if not module or not name:
         raise SettingsError(f"BACKEND={backend} is unknown: use animatic, or module:Class of a generator of your own")
     try:
-        made: Generator = getattr(importlib.import_module(module), name)()
+        kind: Callable[..., Generator] = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as error:
         raise SettingsError(f"BACKEND={backend} cannot be loaded: {error}") from error
-    return made
+    offered = {"settings": settings, "on_load": on_load}
+    return kind(**{name: offered[name] for name in inspect.signature(kind).parameters if name in offered})

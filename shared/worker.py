@@ -49,10 +49,10 @@ from shared.contracts.events import (
 from shared.contracts.scene import Artifact, Failure, Stage
 from shared.contracts.topology import JOB_QUEUES, OWN_CONTROL
 from shared.faults import crash_point
-from shared.generator import GenerationFailed, Generator, Job, Rendered, Stopped
+from shared.generator import GenerationFailed, Generator, Job, OnLoad, Rendered, Stopped
 from shared.health import serve_health
 from shared.logs import get_logger
-from shared.settings import ServiceSettings, check_bind
+from shared.settings import ServiceSettings, SettingsError, check_bind
 
 try:
     import uvloop
@@ -101,9 +101,12 @@ class _Running:
 class Worker:
     """One worker process: a generator, one job queue, one job at a time."""
 
-    def __init__(self, stage: Stage, generator: Generator, settings: WorkerSettings, name: str) -> None:
+    def __init__(
+        self, stage: Stage, make_generator: Callable[[OnLoad], Generator], settings: WorkerSettings, name: str
+    ) -> None:
         self._stage = stage
-        self._generator = generator
+        self._make_generator = make_generator
+        self._generator: Generator | None = None  #: None while it is loaded
         self._settings = settings
         self._name = name
         self._session = uuid4()
@@ -112,20 +115,23 @@ class Worker:
         self._inbox = Inbox(self._bus, OWN_CONTROL, TypeAdapter(OwnMessage), self._on_control)
         self._stops: OrderedDict[UUID, None] = OrderedDict()  #: ids of runs and scenes told to stop
         self._running: _Running | None = None
-        self._waiting_for = ""  #: what holds the job in hand up, for the creator
+        self._waiting_for = "loading"  #: what holds this worker up, for the creator
         self._leaving = asyncio.Event()
         self._changed = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="generator")
         self._ended_at: float | None = None
 
     async def run(self) -> None:
-        """Work until SIGTERM or SIGINT; then give the job in hand back and return."""
+        """Load, then work until SIGTERM or SIGINT; then give the job in hand back and return.
+
+        Raises whatever the generator raised while it was loaded, once the creator was told.
+        """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.leave)
         async with self._bus:
             side = [asyncio.create_task(self._inbox.run()), asyncio.create_task(self._tell_presence())]
-            work = asyncio.create_task(self._work())
+            work = asyncio.create_task(self._load_and_work())
             leaving = asyncio.create_task(self._leaving.wait())
             try:
                 await asyncio.wait({work, leaving, *side}, return_when=asyncio.FIRST_COMPLETED)
@@ -154,8 +160,34 @@ class Worker:
             self._running.cancel = True
 
     @property
-    def connected(self) -> bool:
-        return self._inbox.connected
+    def trouble(self) -> str | None:
+        """Why no job can be taken now, in a few words; None where it can."""
+        if not self._inbox.connected:
+            return "not connected to RabbitMQ"
+        return None if self._generator else self._waiting_for
+
+    async def _load_and_work(self) -> None:
+        loop = asyncio.get_running_loop()
+
+        def on_load(loaded: int, of: int, part: str) -> None:
+            self._waiting_for = f"loading {min(loaded + 1, of)} of {of}" + (f": {part}" if part else "")
+            loop.call_soon_threadsafe(self._changed.set)
+
+        try:
+            # In the thread that will use it: some libraries keep their state by thread.
+            made = await loop.run_in_executor(self._thread, self._make_generator, on_load)
+        except Exception as error:
+            await self._tell_failure(str(error) if isinstance(error, SettingsError) else _in_short(error))
+            raise
+        self._generator, self._waiting_for = made, ""
+        self._changed.set()
+        log.info("generator_loaded", worker=self._name, generator=made.name)
+        await self._work()
+
+    async def _tell_failure(self, why: str) -> None:
+        """The last word of a process that cannot go on."""
+        with suppress(BusUnavailable, Unroutable):
+            await self._bus.publish(self._seen(WorkerState.FAILED, why[:1000]))
 
     async def _work(self) -> None:
         queue = JOB_QUEUES[self._stage]
@@ -251,7 +283,8 @@ class Worker:
         return VideoCompleted(**scene, artifact=artifact, took_s=took_s)
 
     async def _generate(self, running: _Running, granted: Granted) -> Artifact:
-        loop = asyncio.get_running_loop()
+        loop, generator = asyncio.get_running_loop(), self._generator
+        assert generator is not None  # noqa: S101
 
         def on_step(fraction: float) -> None:
             running.fraction = min(max(fraction, 0.0), 1.0)
@@ -264,7 +297,7 @@ class Worker:
             if self._ended_at is not None:
                 handover_seconds.labels(self._stage).observe(start - self._ended_at)
             try:
-                rendered = self._generator.generate(job, on_step, lambda: running.cancel)
+                rendered = generator.generate(job, on_step, lambda: running.cancel)
             finally:
                 self._ended_at = time.monotonic()
                 generation_seconds.labels(self._stage).observe(self._ended_at - start)
@@ -404,15 +437,17 @@ class Worker:
                     # A busy minute of short jobs is told in a few messages, not in hundreds.
                     await asyncio.sleep(min(0.2, self._settings.presence_s / 4))
 
-    def _seen(self, state: WorkerState | None = None) -> WorkerSeen:
+    def _seen(self, state: WorkerState | None = None, detail: str = "") -> WorkerSeen:
         running = self._running if self._running and self._running.granted else None
+        if state is None:
+            state = WorkerState.BUSY if running else WorkerState.IDLE if self._generator else WorkerState.STARTING
         return WorkerSeen(
             name=self._name,
             session=self._session,
             stage=self._stage,
-            generator=self._generator.name,
-            state=state or (WorkerState.BUSY if running else WorkerState.IDLE),
-            detail=self._waiting_for,
+            generator=self._generator.name if self._generator else self._settings.backend,
+            state=state,
+            detail=detail or self._waiting_for,
             project_id=running.command.project_id if running else None,
             scene_id=running.command.scene_id if running else None,
             number=running.granted.number if running and running.granted else None,
@@ -443,8 +478,12 @@ def _describe(error: Exception) -> tuple[Failure, bool]:
     if isinstance(error, GenerationFailed):
         return Failure(cause=error.cause, message=error.message[:1000], detail=error.detail[:20_000]), error.retryable
     detail = "".join(traceback.format_exception(error))[-20_000:]
-    message = f"The generator stopped with an unexpected error: {type(error).__name__}: {error}"
+    message = f"The generator stopped with an unexpected error: {_in_short(error)}"
     return Failure(cause="generator_error", message=message[:1000], detail=detail), True
+
+
+def _in_short(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def own_name(wanted: str) -> tuple[str, TextIO]:
@@ -468,17 +507,19 @@ def own_name(wanted: str) -> tuple[str, TextIO]:
 
 
 def run_worker(
-    stage: Stage, settings: WorkerSettings, host: str, port: int, make_generator: Callable[[], Generator]
+    stage: Stage, settings: WorkerSettings, host: str, port: int, make_generator: Callable[[OnLoad], Generator]
 ) -> None:
-    """Be a worker for `stage` until a signal ends it. Raises `SettingsError` before anything starts."""
+    """Be a worker for `stage` until a signal ends it.
+
+    Raises `SettingsError` before anything starts, or where the generator cannot be loaded.
+    """
     check_bind(f"{stage.upper()}_WORKER_HOST", host, settings)
     name, lock = own_name(settings.worker_name or f"{stage}@{socket.gethostname()}")
-    generator = make_generator()
 
     async def serve() -> None:
-        worker = Worker(stage, generator, settings, name)
-        log.info("worker_started", worker=name, generator=generator.name)
-        with serve_health(host, port, lambda: None if worker.connected else "not connected to RabbitMQ"):
+        worker = Worker(stage, make_generator, settings, name)
+        log.info("worker_started", worker=name)
+        with serve_health(host, port, lambda: worker.trouble):
             await worker.run()
         log.info("worker_ended", worker=name)
 

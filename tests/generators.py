@@ -7,6 +7,9 @@
     hang              never ends and does not listen
     boom              raises something nobody expected
 
+The file SCRIPTED_LOAD, where it is set, says how far loading may go: a number of its three parts, or why
+it cannot go on.
+
 Every start and end is written to the file SCRIPTED_LOG as a JSON line, by the generator itself, so a
 test can see what really ran, and when two ran at once.
 """
@@ -22,13 +25,23 @@ from pathlib import Path
 from typing import Any
 
 from shared.contracts.scene import Stage
-from shared.generator import Cancelled, GenerationFailed, Job, OnStep, Rendered, Stopped
+from shared.generator import Cancelled, GenerationFailed, Job, OnLoad, OnStep, Rendered, Stopped
+from shared.settings import SettingsError
 
 STEP_S = 0.02
 
 
+PARTS = ("text encoder", "model", "decoder")
+
+
 class Scripted:
     name = "scripted"
+
+    def __init__(self, on_load: OnLoad) -> None:
+        for loaded, part in enumerate(PARTS):
+            on_load(loaded, len(PARTS), part)
+            while _allowed() <= loaded:
+                time.sleep(STEP_S)
 
     def generate(self, job: Job, on_step: OnStep, cancelled: Cancelled) -> Rendered:
         self._log("start", job)
@@ -80,6 +93,15 @@ class Scripted:
         }
         with Path(path).open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
+
+
+def _allowed() -> int:
+    """How many parts may be loaded by now. Raises `SettingsError` with what the file says instead."""
+    path = os.environ.get("SCRIPTED_LOAD")
+    said = Path(path).read_text() if path else str(len(PARTS))
+    if not said.isdecimal():
+        raise SettingsError(said)
+    return int(said)
 
 
 def _words(job: Job) -> dict[str, str]:

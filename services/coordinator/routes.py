@@ -296,8 +296,8 @@ def _file_routes(router: APIRouter, advance: Advance, artifacts: Folder) -> None
 def _studio_routes(router: APIRouter, presence: Presence, settings: CoordinatorSettings) -> None:
     @router.get("/workers", response_model=responses.Workers, tags=["studio"])
     def workers() -> Response:
-        """Who is alive, with which generator, and what they do now."""
-        return answer(responses.Workers(workers=presence.alive()))
+        """Who is alive, with which generator, and what they do now; and who ended because it cannot work."""
+        return answer(responses.Workers(workers=presence.known()))
 
     @router.get("/config", response_model=responses.Config, tags=["studio"])
     def config() -> Response:

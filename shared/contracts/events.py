@@ -63,6 +63,7 @@ class WorkerState(StrEnum):
     STARTING = "starting"  #: loading its generator
     IDLE = "idle"
     BUSY = "busy"
+    FAILED = "failed"  #: ended because it cannot work; `detail` says why
     GONE = "gone"  #: shut down in order
 
 
@@ -75,7 +76,7 @@ class WorkerSeen(Message):
     stage: Stage
     generator: str  #: such as `animatic`, or a model's name
     state: WorkerState
-    detail: str = ""  #: such as `loading 3 of 7`
+    detail: str = ""  #: such as `loading 3 of 7: text encoder`
     project_id: UUID | None = None  #: what it does now
     scene_id: UUID | None = None
     number: int | None = None  #: place of that sentence in its story

@@ -449,7 +449,7 @@ export interface paths {
         };
         /**
          * Workers
-         * @description Who is alive, with which generator, and what they do now.
+         * @description Who is alive, with which generator, and what they do now; and who ended because it cannot work.
          */
         get: operations["workers_api_v1_workers_get"];
         put?: never;
@@ -1406,7 +1406,7 @@ export interface components {
          * WorkerState
          * @enum {string}
          */
-        WorkerState: "starting" | "idle" | "busy" | "gone";
+        WorkerState: "starting" | "idle" | "busy" | "failed" | "gone";
         /** Workers */
         Workers: {
             /** Workers */

@@ -1,0 +1,90 @@
+"""A worker from its start to its end: loading, why it cannot start, a device that is lost, taking turns."""
+
+from typing import Any
+
+import httpx
+
+from tests.fixtures.stack import Stack, eventually, free_port
+
+
+def told(stack: Stack, stage: str = "image") -> dict[str, Any]:
+    """What the worker of this stage said last; empty where nobody was heard of."""
+    workers = stack.api.get("/workers").json()["workers"]
+    return next((worker for worker in workers if worker["stage"] == stage), {})
+
+
+def says(stack: Stack, state: str, detail: str, stage: str = "image") -> None:
+    eventually(
+        lambda: (told(stack, stage).get("state"), told(stack, stage).get("detail")) == (state, detail),
+        what=f"the {stage} worker to say {state}: {detail}",
+    )
+
+
+def test_loading_is_told_part_by_part_and_no_job_is_taken_before_its_end(sqlite_stack: Stack) -> None:
+    stack = sqlite_stack
+    load = stack.folder / "load"
+    load.write_text("0")
+    stack.coordinator()
+    stack.worker("image", SCRIPTED_LOAD=str(load))
+    says(stack, "starting", "loading 1 of 3: text encoder")
+    run = stack.press(stack.project(["waits for the model"])["project"]["id"], stages=["image"])
+    load.write_text("2")
+    says(stack, "starting", "loading 3 of 3: decoder")
+    assert told(stack)["generator"] == "tests.generators:Scripted"
+    eventually(lambda: stack.ready("image") == 1, what="the job on the queue")
+    assert stack.run(run["id"])["scenes"][0]["status"] == "queued"
+    load.write_text("3")
+    assert stack.ended(run["id"])["run"]["images"]["done"] == 1
+    says(stack, "idle", "")
+    assert told(stack)["generator"] == "scripted"
+
+
+def test_a_worker_that_loads_ends_in_order_when_it_is_told_to(sqlite_stack: Stack) -> None:
+    stack = sqlite_stack
+    load = stack.folder / "load"
+    load.write_text("1")
+    stack.coordinator()
+    worker = stack.worker("image", SCRIPTED_LOAD=str(load))
+    says(stack, "starting", "loading 2 of 3: model")
+    assert worker.stop(timeout_s=10) == 0
+    assert "Traceback" not in worker.text()
+    eventually(lambda: told(stack) == {}, what="the worker to be forgotten")
+
+
+def test_a_model_that_cannot_be_loaded_ends_the_worker_and_the_creator_learns_why(sqlite_stack: Stack) -> None:
+    stack = sqlite_stack
+    why = "IMAGE_MODEL=nobody/nothing is not on this machine: run `make models`."
+    load = stack.folder / "load"
+    load.write_text("1")
+    stack.coordinator()
+    worker = stack.worker("image", SCRIPTED_LOAD=str(load))
+    says(stack, "starting", "loading 2 of 3: model")
+    load.write_text(why)
+    assert worker.process
+    assert worker.process.wait(20) == 2
+    assert worker.text().splitlines()[-1] == f"image-worker: {why}"
+    says(stack, "failed", why)
+    run = stack.press(stack.project(["nobody makes it"])["project"]["id"], stages=["image"])
+    notice = eventually(lambda: stack.run(run["id"])["run"]["notice"], what="the notice")
+    assert notice == {"cause": "no_image_worker", "message": f"The image worker cannot start: {why}"}
+    load.write_text("3")
+    worker.start()
+    ended = stack.ended(run["id"])["run"]
+    assert (ended["images"]["done"], ended["notice"]) == (1, None)
+    says(stack, "idle", "")
+
+
+def test_a_worker_is_not_ready_while_it_loads(sqlite_stack: Stack) -> None:
+    stack = sqlite_stack
+    load, port = stack.folder / "load", free_port()
+    load.write_text("1")
+    stack.coordinator()
+    stack.worker("image", SCRIPTED_LOAD=str(load), IMAGE_WORKER_PORT=str(port))
+
+    def ready() -> httpx.Response:
+        return httpx.get(f"http://127.0.0.1:{port}/readyz")
+
+    eventually(lambda: ready().text == "loading 2 of 3: model\n", what="the probe to tell what is loaded")
+    assert ready().status_code == 503
+    load.write_text("3")
+    eventually(lambda: ready().status_code == 200, what="the worker being ready")
