@@ -6,6 +6,7 @@ after the broker has confirmed the result.
 """
 
 import asyncio
+import base64
 import fcntl
 import os
 import signal
@@ -41,6 +42,7 @@ from shared.contracts.events import (
     JobFailed,
     JobReleased,
     JobStopped,
+    ScenePreviewed,
     SceneProgressed,
     VideoCompleted,
     WorkerSeen,
@@ -49,7 +51,16 @@ from shared.contracts.events import (
 from shared.contracts.scene import Artifact, Failure, Stage
 from shared.contracts.topology import JOB_QUEUES, OWN_CONTROL
 from shared.faults import crash_point
-from shared.generator import GenerationFailed, Generator, Job, OnLoad, Rendered, Stopped
+from shared.generator import (
+    PREVIEW_BYTES,
+    GenerationFailed,
+    Generator,
+    Job,
+    OnLoad,
+    Rendered,
+    ShowsPreviews,
+    Stopped,
+)
 from shared.health import serve_health
 from shared.logs import get_logger
 from shared.settings import ServiceSettings, SettingsError, check_bind
@@ -95,7 +106,9 @@ class _Running:
     granted: Granted | None = None
     cancel: bool = False  #: the generator is to stop
     fraction: float = 0.0
+    preview: bytes | None = None  #: the latest, until it is told
     stepped: asyncio.Event = field(default_factory=asyncio.Event)
+    loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
 
 
 class Worker:
@@ -179,6 +192,8 @@ class Worker:
         except Exception as error:
             await self._tell_failure(str(error) if isinstance(error, SettingsError) else _in_short(error))
             raise
+        if isinstance(made, ShowsPreviews):
+            made.on_preview = self._take_preview
         self._generator, self._waiting_for = made, ""
         self._changed.set()
         log.info("generator_loaded", worker=self._name, generator=made.name)
@@ -407,23 +422,35 @@ class Worker:
                 if renewed.stop:
                     running.cancel = True
 
+    def _take_preview(self, picture: bytes) -> None:
+        """Called by the generator in its thread."""
+        if len(picture) > PREVIEW_BYTES:
+            log.warning("preview_too_large", size=len(picture), allowed=PREVIEW_BYTES)
+        elif running := self._running:
+            running.preview = picture
+            running.loop.call_soon_threadsafe(running.stepped.set)
+
     async def _tell_progress(self, running: _Running) -> None:
-        command, granted = running.command, running.granted
-        while granted:
+        """Tell how far the job is and what it looks like: the latest of each, a few times a second."""
+        granted = running.granted
+        if granted is None:
+            return
+        about = {
+            **running.command.model_dump(include={"project_id", "run_id", "scene_id", "attempt"}),
+            "sentence_id": granted.sentence_id,
+            "stage": self._stage,
+        }
+        while True:
             await running.stepped.wait()
             running.stepped.clear()
             if running.fraction >= 1:
                 continue  # The result says so in a moment.
+            picture, running.preview = running.preview, None
             with suppress(BusUnavailable, Unroutable):
-                await self._bus.publish(
-                    SceneProgressed(
-                        **command.model_dump(include={"project_id", "run_id", "scene_id", "attempt"}),
-                        sentence_id=granted.sentence_id,
-                        stage=self._stage,
-                        fraction=round(running.fraction, 4),
-                    ),
-                    confirm=False,
-                )
+                await self._bus.publish(SceneProgressed(**about, fraction=round(running.fraction, 4)), confirm=False)
+                if picture:
+                    told = ScenePreviewed(**about, picture=base64.b64encode(picture).decode())
+                    await self._bus.publish(told, confirm=False)
             await asyncio.sleep(PROGRESS_S)
 
     async def _tell_presence(self) -> None:

@@ -6,6 +6,7 @@
     crash             kills its process (crash:2 - only in the first two attempts)
     hang              never ends and does not listen
     boom              raises something nobody expected
+    preview           shows a picture of one colour after every step, that of the finished image in the end
 
 The file SCRIPTED_LOAD, where it is set, says how far loading may go: a number of its three parts, or why
 it cannot go on.
@@ -14,6 +15,7 @@ Every start and end is written to the file SCRIPTED_LOG as a JSON line, by the g
 test can see what really ran, and when two ran at once.
 """
 
+import io
 import json
 import os
 import re
@@ -25,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.contracts.scene import Stage
-from shared.generator import Cancelled, GenerationFailed, Job, OnLoad, OnStep, Rendered, Stopped
+from shared.generator import Cancelled, GenerationFailed, Job, OnLoad, OnPreview, OnStep, Rendered, Stopped
 from shared.settings import SettingsError
 
 STEP_S = 0.02
@@ -36,6 +38,8 @@ PARTS = ("text encoder", "model", "decoder")
 
 class Scripted:
     name = "scripted"
+
+    on_preview: OnPreview = staticmethod(lambda _: None)
 
     def __init__(self, on_load: OnLoad) -> None:
         for loaded, part in enumerate(PARTS):
@@ -74,7 +78,10 @@ class Scripted:
             if cancelled():
                 raise Stopped
             time.sleep(min(STEP_S, take_s - spent))
-            on_step(min(1.0, (time.monotonic() - started) / take_s))
+            fraction = min(1.0, (time.monotonic() - started) / take_s)
+            on_step(fraction)
+            if "preview" in words:
+                self.on_preview(_jpeg(job.seed, fraction))
         on_step(1.0)
 
     def _log(self, what: str, job: Job) -> None:
@@ -112,9 +119,19 @@ def _words(job: Job) -> dict[str, str]:
         if slash and stage != job.stage:
             continue
         name, _, value = rest.partition(":")
-        if re.fullmatch("take|fail|flaky|crash|hang|boom", name):
+        if re.fullmatch("take|fail|flaky|crash|hang|boom|preview", name):
             found[name] = value
     return found
+
+
+def _jpeg(seed: int, fraction: float) -> bytes:
+    """From grey to the colour of `_png`."""
+    from PIL import Image
+
+    colour = tuple(round(128 + ((seed >> shift & 255) - 128) * fraction) for shift in (0, 8, 16))
+    file = io.BytesIO()
+    Image.new("RGB", (16, 9), colour).save(file, "JPEG")
+    return file.getvalue()
 
 
 def _png(seed: int) -> bytes:

@@ -240,6 +240,26 @@ def test_an_attempt_above_one_is_shown(context: BrowserContext, studio: Stack) -
     ended(page, "The scene is done")
 
 
+def test_what_is_being_made_shows_on_its_card_until_the_image_is_there(context: BrowserContext, studio: Stack) -> None:
+    page, project_id = open_board(context, studio, sentences(1, "image/take:2 image/preview video/take:1"))
+    before = card(page, 1).bounding_box()
+    press(page)
+    preview = card(page, 1).locator("img[data-preview]")
+    expect(preview).to_be_visible(timeout=SOON)
+    first = preview.get_attribute("src")
+    expect(preview).not_to_have_attribute("src", first or "", timeout=SOON)
+    assert preview.evaluate("(img) => img.naturalWidth") == 16
+    page.get_by_role("button", name="Open scene 1").click()
+    expect(page.get_by_role("dialog").locator("img[data-preview]")).to_be_visible(timeout=SOON)
+    expect(page.get_by_role("dialog").locator("img[data-preview]")).to_have_count(0, timeout=LATER)
+    image = studio.storyboard(project_id)["sentences"][0]["image"]["key"]
+    expect(page.get_by_role("dialog").locator(f'[poster$="{image}"], [src$="{image}"]').first).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(preview).to_have_count(0)
+    ended(page, "The scene is done")
+    assert card(page, 1).bounding_box() == before, "nothing has moved"
+
+
 def test_reload_in_the_middle(context: BrowserContext, studio: Stack) -> None:
     page, _ = open_board(context, studio, sentences(6, "take:0.4"))
     press(page)

@@ -1,10 +1,14 @@
 """A worker from its start to its end: loading, why it cannot start, a device that is lost, taking turns."""
 
+import base64
 from typing import Any
 
 import httpx
 
+from shared.contracts.events import ScenePreviewed
+from shared.generator import PREVIEW_BYTES
 from tests.fixtures.stack import Stack, eventually, free_port
+from tests.fixtures.watcher import watching
 
 
 def told(stack: Stack, stage: str = "image") -> dict[str, Any]:
@@ -88,3 +92,20 @@ def test_a_worker_is_not_ready_while_it_loads(sqlite_stack: Stack) -> None:
     assert ready().status_code == 503
     load.write_text("3")
     eventually(lambda: ready().status_code == 200, what="the worker being ready")
+
+
+def test_what_a_job_will_look_like_is_shown_a_few_times_a_second_and_never_stored(sqlite_stack: Stack) -> None:
+    stack = sqlite_stack
+    stack.coordinator()
+    stack.worker("image")
+    with watching(stack) as heard:
+        run = stack.press(stack.project(["shows itself take:1.2 preview"])["project"]["id"], stages=["image"])
+        scene = stack.ended(run["id"])["scenes"][0]
+        eventually(lambda: any(event.type == "scene_changed" for event in heard), what="the change of the scene")
+    shown = [event for event in heard if isinstance(event, ScenePreviewed)]
+    assert 3 <= len(shown) <= 6
+    assert {(str(event.scene_id), event.stage, event.attempt) for event in shown} == {(scene["id"], "image", 1)}
+    pictures = [base64.b64decode(event.picture) for event in shown]
+    assert all(picture.startswith(b"\xff\xd8") and len(picture) <= PREVIEW_BYTES for picture in pictures)
+    assert len(set(pictures)) == len(pictures), "each is the latest, and none is shown twice"
+    assert all(picture not in (stack.folder / "studio.db").read_bytes() for picture in pictures)

@@ -562,7 +562,7 @@ export interface components {
             seconds: number | null;
         };
         /** Response Events Api V1 Projects  Project Id  Events Get */
-        BrowserEvent: components["schemas"]["SceneChanged"] | components["schemas"]["RunChanged"] | components["schemas"]["StoryboardChanged"] | components["schemas"]["SceneProgressed"] | components["schemas"]["WorkerSeen"] | components["schemas"]["Resync"];
+        BrowserEvent: components["schemas"]["SceneChanged"] | components["schemas"]["RunChanged"] | components["schemas"]["StoryboardChanged"] | components["schemas"]["SceneProgressed"] | components["schemas"]["ScenePreviewed"] | components["schemas"]["WorkerSeen"] | components["schemas"]["Resync"];
         /**
          * Cause
          * @description Why a run makes no progress although nothing failed.
@@ -1083,6 +1083,48 @@ export interface components {
              */
             sentences: components["schemas"]["Sentence"][];
             run: components["schemas"]["Run"] | null;
+        };
+        /**
+         * ScenePreviewed
+         * @description What a running job will look like. Never stored; any of them may be lost, and the latest counts.
+         */
+        ScenePreviewed: {
+            /**
+             * V
+             * @default 1
+             * @constant
+             */
+            v: 1;
+            /**
+             * Project Id
+             * Format: uuid
+             */
+            project_id: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "scene_previewed";
+            /**
+             * Run Id
+             * Format: uuid
+             */
+            run_id: string;
+            /**
+             * Scene Id
+             * Format: uuid
+             */
+            scene_id: string;
+            /**
+             * Sentence Id
+             * Format: uuid
+             */
+            sentence_id: string;
+            stage: components["schemas"]["Stage"];
+            /** Attempt */
+            attempt: number;
+            /** Picture */
+            picture: string;
         };
         /**
          * SceneProgressed
