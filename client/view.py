@@ -149,7 +149,7 @@ def notices(board: Board, run: Run) -> list[str]:
             more = f" ({clean(worker.detail)})" if worker.detail else ""
             found.append(f"The {worker.stage} worker {clean(worker.name)} is getting ready{more}.")
         if worker.state is WorkerState.FAILED and run.ended_at is None:
-            found.append(f"The {worker.stage} worker {clean(worker.name)} cannot start: {clean(worker.detail)}")
+            found.append(f"The {worker.stage} worker {clean(worker.name)} does not run: {clean(worker.detail)}")
     return found
 
 

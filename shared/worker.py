@@ -53,6 +53,7 @@ from shared.contracts.topology import JOB_QUEUES, OWN_CONTROL
 from shared.faults import crash_point
 from shared.generator import (
     PREVIEW_BYTES,
+    DeviceLost,
     GenerationFailed,
     Generator,
     Job,
@@ -74,6 +75,7 @@ else:
 
 PROGRESS_S = 0.25
 REMEMBERED_STOPS = 1000
+DEVICE_LOST = 70  #: exit code: nothing is wrong with the settings, and another start may well do
 SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800)
 
 log = get_logger(__name__)
@@ -137,7 +139,7 @@ class Worker:
     async def run(self) -> None:
         """Load, then work until SIGTERM or SIGINT; then give the job in hand back and return.
 
-        Raises whatever the generator raised while it was loaded, once the creator was told.
+        Raises `DeviceLost`, and whatever the generator raised while it was loaded, once the creator was told.
         """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -197,7 +199,13 @@ class Worker:
         self._generator, self._waiting_for = made, ""
         self._changed.set()
         log.info("generator_loaded", worker=self._name, generator=made.name)
-        await self._work()
+        try:
+            await self._work()
+        except DeviceLost as error:
+            # Nothing is said about the job: it counts as crashed, so that one which kills devices ends some time.
+            self._running = None
+            await self._tell_failure(f"it lost its device: {error}")
+            raise
 
     async def _tell_failure(self, why: str) -> None:
         """The last word of a process that cannot go on."""
@@ -283,6 +291,9 @@ class Worker:
             log.info("job_ended", outcome=outcome)
             kind = JobReleased if self._leaving.is_set() else JobStopped
             return kind(**scene, stage=self._stage)
+        except DeviceLost:
+            jobs_total.labels(self._stage, "lost").inc()
+            raise
         except Exception as error:  # noqa: BLE001 - whatever a generator raises is told, and retried
             took_s = time.monotonic() - started
             failure, retryable = _describe(error)
@@ -538,7 +549,8 @@ def run_worker(
 ) -> None:
     """Be a worker for `stage` until a signal ends it.
 
-    Raises `SettingsError` before anything starts, or where the generator cannot be loaded.
+    Raises `SettingsError` before anything starts, or where the generator cannot be loaded. Ends the process with
+    `DEVICE_LOST` where its device cannot be used any more.
     """
     check_bind(f"{stage.upper()}_WORKER_HOST", host, settings)
     name, lock = own_name(settings.worker_name or f"{stage}@{socket.gethostname()}")
@@ -551,6 +563,11 @@ def run_worker(
         log.info("worker_ended", worker=name)
 
     with lock:
-        run(serve())
+        try:
+            run(serve())
+        except DeviceLost as error:
+            log.error("device_lost", worker=name, error=str(error))
+            # A library whose device is gone may hang in a tidy end.
+            os._exit(DEVICE_LOST)
     # A generator that never listened would hold the interpreter back for ever.
     os._exit(0)

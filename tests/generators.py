@@ -4,6 +4,7 @@
     fail:bad_prompt   fails for good with this cause
     flaky:2           fails the first two attempts with an error worth retrying
     crash             kills its process (crash:2 - only in the first two attempts)
+    lose              loses its device (lose:2 - only in the first two attempts)
     hang              never ends and does not listen
     boom              raises something nobody expected
     preview           shows a picture of one colour after every step, that of the finished image in the end
@@ -27,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.contracts.scene import Stage
-from shared.generator import Cancelled, GenerationFailed, Job, OnLoad, OnPreview, OnStep, Rendered, Stopped
+from shared.generator import Cancelled, DeviceLost, GenerationFailed, Job, OnLoad, OnPreview, OnStep, Rendered, Stopped
 from shared.settings import SettingsError
 
 STEP_S = 0.02
@@ -64,6 +65,8 @@ class Scripted:
         words = _words(job)
         if "crash" in words and job.attempt <= int(words["crash"] or 1_000_000):
             os.kill(os.getpid(), signal.SIGKILL)
+        if "lose" in words and job.attempt <= int(words["lose"] or 1_000_000):
+            raise DeviceLost("an illegal memory access was encountered")
         if "boom" in words:
             raise ZeroDivisionError("an unexpected error")
         while "hang" in words:
@@ -119,7 +122,7 @@ def _words(job: Job) -> dict[str, str]:
         if slash and stage != job.stage:
             continue
         name, _, value = rest.partition(":")
-        if re.fullmatch("take|fail|flaky|crash|hang|boom|preview", name):
+        if re.fullmatch("take|fail|flaky|crash|lose|hang|boom|preview", name):
             found[name] = value
     return found
 

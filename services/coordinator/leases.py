@@ -184,7 +184,7 @@ class Ticks:
             if queued and not self._presence.alive(stage):
                 failed = self._presence.failed(stage)
                 message = (
-                    f"The {stage} worker cannot start: {failed[0].detail}"
+                    f"The {stage} worker does not run: {failed[0].detail}"
                     if failed
                     else f"No {stage} worker is running. Start one; the run goes on by itself."
                 )

@@ -26,7 +26,7 @@ class Presence:
         self._listening_since = time.monotonic()
 
     def seen(self, sign: WorkerSeen) -> bool:
-        """Take note. True where a worker came back under its name as a new process: the old one is dead."""
+        """Take note. True where a process is dead: it said so, or its worker came back under its name as a new one."""
         with self._lock:
             before = self._signs.get(sign.name)
             if sign.state is WorkerState.GONE:
@@ -34,7 +34,7 @@ class Presence:
                     del self._signs[sign.name]
                 return False
             self._signs[sign.name] = _Sign(sign, time.monotonic())
-            return before is None or before.seen.session != sign.session
+            return sign.state is WorkerState.FAILED or before is None or before.seen.session != sign.session
 
     def known(self) -> list[WorkerSeen]:
         """Workers heard of lately, and those that ended with a reason and did not come back; by name."""

@@ -1,13 +1,18 @@
 """A worker from its start to its end: loading, why it cannot start, a device that is lost, taking turns."""
 
 import base64
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
 
 from shared.contracts.events import ScenePreviewed
 from shared.generator import PREVIEW_BYTES
-from tests.fixtures.stack import Stack, eventually, free_port
+from shared.worker import DEVICE_LOST
+from tests.fixtures.checker import check
+from tests.fixtures.stack import Service, Stack, eventually, free_port
 from tests.fixtures.watcher import watching
 
 
@@ -70,7 +75,7 @@ def test_a_model_that_cannot_be_loaded_ends_the_worker_and_the_creator_learns_wh
     says(stack, "failed", why)
     run = stack.press(stack.project(["nobody makes it"])["project"]["id"], stages=["image"])
     notice = eventually(lambda: stack.run(run["id"])["run"]["notice"], what="the notice")
-    assert notice == {"cause": "no_image_worker", "message": f"The image worker cannot start: {why}"}
+    assert notice == {"cause": "no_image_worker", "message": f"The image worker does not run: {why}"}
     load.write_text("3")
     worker.start()
     ended = stack.ended(run["id"])["run"]
@@ -109,3 +114,68 @@ def test_what_a_job_will_look_like_is_shown_a_few_times_a_second_and_never_store
     assert all(picture.startswith(b"\xff\xd8") and len(picture) <= PREVIEW_BYTES for picture in pictures)
     assert len(set(pictures)) == len(pictures), "each is the latest, and none is shown twice"
     assert all(picture not in (stack.folder / "studio.db").read_bytes() for picture in pictures)
+
+
+@contextmanager
+def supervised(worker: Service) -> Iterator[list[int]]:
+    """Start the worker again whenever it ends; how it ended, each time."""
+    codes: list[int] = []
+    stop = threading.Event()
+
+    def supervise() -> None:
+        while not stop.wait(0.1):
+            if worker.process and not worker.running:
+                codes.append(worker.process.returncode)
+                worker.start()
+
+    supervisor = threading.Thread(target=supervise)
+    supervisor.start()
+    try:
+        yield codes
+    finally:
+        stop.set()
+        supervisor.join()
+
+
+def test_a_lost_device_ends_the_worker_with_its_own_code_and_another_one_makes_the_job(sqlite_stack: Stack) -> None:
+    stack = sqlite_stack
+    stack.crashed = True
+    stack.coordinator()
+    stack.worker("video")
+    worker = stack.worker("image")
+    with supervised(worker) as codes:
+        run = stack.press(stack.project(["good", "lost once image/lose:1", "good too"])["project"]["id"])
+        detail = stack.ended(run["id"])
+    assert codes == [DEVICE_LOST]
+    assert [scene["status"] for scene in detail["scenes"]] == ["done", "done", "done"]
+    assert "Traceback" not in worker.text()
+    assert check(stack) == []
+
+
+def test_a_job_that_loses_the_device_three_times_fails_and_the_others_go_on(sqlite_stack: Stack) -> None:
+    stack = sqlite_stack
+    stack.crashed = True
+    stack.coordinator()
+    worker = stack.worker("image")
+    with supervised(worker) as codes:
+        run = stack.press(stack.project(["fine", "poison lose", "fine too"])["project"]["id"], stages=["image"])
+        detail = stack.ended(run["id"])
+        eventually(lambda: len(codes) == 3, what="the third end")
+    assert set(codes) == {DEVICE_LOST}
+    assert [scene["status"] for scene in detail["scenes"]] == ["done", "failed", "done"]
+    assert (detail["failures"][0]["cause"], detail["scenes"][1]["crashes"]) == ("worker_crashed", 3)
+    assert check(stack) == []
+
+
+def test_a_job_whose_device_is_lost_goes_back_at_once_and_the_creator_learns_why(sqlite_stack: Stack) -> None:
+    stack = sqlite_stack
+    stack.crashed = True
+    # A lease that would outlast the test, and nobody who starts the worker again.
+    stack.coordinator(LEASE_TICKS="1000")
+    worker = stack.worker("image")
+    run = stack.press(stack.project(["lost lose"])["project"]["id"], stages=["image"])
+    eventually(lambda: not worker.running, what="the end of the worker")
+    eventually(lambda: stack.run(run["id"])["scenes"][0]["crashes"] == 1, within_s=3, what="the job to go back")
+    says(stack, "failed", "it lost its device: an illegal memory access was encountered")
+    stack.api.post(f"/runs/{run['id']}/cancel").raise_for_status()
+    stack.ended(run["id"])

@@ -38,8 +38,8 @@ describe("what a worker does now", () => {
     expect(doingNow({ state: "busy", number: 4, project_id: "another" })).toBe("Busy with another project");
     expect(doingNow({ state: "busy", number: 4, detail: "waiting to store a file" })).toBe("Waiting to store a file");
   });
-  it("could not start, and says why", () => {
-    expect(doingNow({ state: "failed", detail: WHY })).toBe(`Cannot start: ${WHY}`);
+  it("ended, and says why", () => {
+    expect(doingNow({ state: "failed", detail: WHY })).toBe(WHY);
   });
 });
 
@@ -56,6 +56,6 @@ describe("who is missing for a press", () => {
   it("is said with the reason where one could not start", () => {
     const failed = worker({ state: "failed", detail: WHY });
     expect(makersOf([failed], "image")).toEqual([]);
-    expect(missingWorkers([failed, worker({ stage: "video" })], both)).toBe(`The image worker cannot start: ${WHY}`);
+    expect(missingWorkers([failed, worker({ stage: "video" })], both)).toBe(`The image worker does not run: ${WHY}`);
   });
 });

@@ -19,7 +19,7 @@ export function missingWorkers(workers: readonly Worker[] | null, plan: Pick<Pla
   const kinds = STAGES.filter((stage) => (stage === "image" ? plan.images : plan.videos) > 0 && !makersOf(workers, stage).length);
   if (!kinds.length) return null;
   const failed = kinds.flatMap((stage) => ofStage(workers, stage))[0];
-  if (failed) return `The ${failed.stage} worker cannot start: ${failed.detail}`;
+  if (failed) return `The ${failed.stage} worker does not run: ${failed.detail}`;
   return `No ${kinds.join(" or ")} worker is running. You can press all the same: the work waits until one is started.`;
 }
 
@@ -32,7 +32,7 @@ export function doing(worker: Worker, projectId: string): string {
       // Such as whose turn it is on the GPU.
       return capital(worker.detail) || "Ready";
     case "failed":
-      return `Cannot start: ${worker.detail}`;
+      return capital(worker.detail);
     case "gone":
       return "Shut down";
     case "busy":

@@ -12,7 +12,7 @@ export function ScenePreview({ picture, sceneId }: { picture: string; sceneId: s
       draggable={false}
       data-preview
       // A little larger than its box: the blur would show the edges.
-      style={{ filter: `blur(${(left * MOST_BLUR_PX).toFixed(1)}px)`, transform: `scale(${(1 + left * 0.06).toFixed(3)})` }}
+      style={{ filter: `blur(${(left * MOST_BLUR_PX).toFixed(1)}px)`, transform: `scale(${(1 + left * 0.16).toFixed(3)})` }}
       className="absolute inset-0 size-full object-cover transition-[filter,transform] duration-300 motion-safe:animate-[appear_200ms_ease-out]"
     />
   );

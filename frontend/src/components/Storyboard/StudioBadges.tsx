@@ -77,8 +77,7 @@ function Kind({ title, workers, projectId }: { title: string; workers: Worker[];
             />
             <span className="min-w-0 flex-1">
               <span className="block truncate">{worker.name}</span>
-              {/* Why it cannot start is to be read to the end. */}
-              <span className={classes("block", worker.state === "failed" ? "break-words text-bad" : "truncate text-ink-2")}>
+              <span className={classes("block break-words", worker.state === "failed" ? "text-bad" : "text-ink-2")}>
                 {worker.generator} · {doing(worker, projectId)}
               </span>
             </span>
