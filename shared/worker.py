@@ -15,7 +15,7 @@ import tempfile
 import time
 import traceback
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
@@ -59,12 +59,14 @@ from shared.generator import (
     Job,
     OnLoad,
     Rendered,
+    SharesDevice,
     ShowsPreviews,
     Stopped,
 )
 from shared.health import serve_health
 from shared.logs import get_logger
 from shared.settings import ServiceSettings, SettingsError, check_bind
+from shared.turns import Turns
 
 try:
     import uvloop
@@ -74,6 +76,7 @@ else:
     run = uvloop.run
 
 PROGRESS_S = 0.25
+TURN_S = 0.1  #: between two looks whether the GPU is free
 REMEMBERED_STOPS = 1000
 DEVICE_LOST = 70  #: exit code: nothing is wrong with the settings, and another start may well do
 SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800)
@@ -97,6 +100,8 @@ class WorkerSettings(ServiceSettings):
     worker_name: str = ""  #: the same after a restart; default: stage and host
     renew_s: Annotated[float, Field(gt=0, le=60)] = 5  #: between renewals of a lease
     claim_timeout_s: Annotated[float, Field(gt=0, le=60)] = 5  #: until a claim is asked again
+    gpu_lock: str = ""  #: file by which workers of one host take turns on their GPU; empty: it is not shared
+    gpu_idle_s: Annotated[float, Field(ge=0, le=3600)] = 2  #: without a job, until the shared GPU is left to others
     storage_patience_s: Annotated[float, Field(ge=0)] = 600  #: for a full disk to be emptied
 
 
@@ -122,6 +127,8 @@ class Worker:
         self._stage = stage
         self._make_generator = make_generator
         self._generator: Generator | None = None  #: None while it is loaded
+        self._turns = Turns(settings.gpu_lock, name) if settings.gpu_lock else None
+        self._on_device = False  #: the model is where it can be used
         self._settings = settings
         self._name = name
         self._session = uuid4()
@@ -188,6 +195,9 @@ class Worker:
             self._waiting_for = f"loading {min(loaded + 1, of)} of {of}" + (f": {part}" if part else "")
             loop.call_soon_threadsafe(self._changed.set)
 
+        if not await self._take_turn():
+            return
+        self._wait_for("loading")
         try:
             # In the thread that will use it: some libraries keep their state by thread.
             made = await loop.run_in_executor(self._thread, self._make_generator, on_load)
@@ -196,8 +206,8 @@ class Worker:
             raise
         if isinstance(made, ShowsPreviews):
             made.on_preview = self._take_preview
-        self._generator, self._waiting_for = made, ""
-        self._changed.set()
+        self._generator, self._on_device = made, True
+        self._wait_for("")
         log.info("generator_loaded", worker=self._name, generator=made.name)
         try:
             await self._work()
@@ -216,7 +226,8 @@ class Worker:
         queue = JOB_QUEUES[self._stage]
         adapter: TypeAdapter[Command] = TypeAdapter(GENERATE[self._stage])
         async with aclosing(self._bus.deliveries(queue, adapter, prefetch=1)) as deliveries:
-            async for delivery in deliveries:
+            while True:
+                delivery = await self._next(deliveries)
                 self._running = _Running(delivery.message)
                 try:
                     await self._handle(delivery, self._running)
@@ -226,6 +237,43 @@ class Worker:
                 if self._leaving.is_set():
                     return
 
+    async def _next(self, deliveries: AsyncGenerator[Delivery[Command]]) -> Delivery[Command]:
+        """The next job. If none comes for a while, a GPU that is shared is left to others."""
+        if self._turns is None or not self._turns.held:
+            return await anext(deliveries)
+        arriving = asyncio.ensure_future(anext(deliveries))
+        try:
+            arrived, _ = await asyncio.wait({arriving}, timeout=self._settings.gpu_idle_s)
+            if not arrived:
+                await self._leave_device(self._turns)
+            return await arriving
+        finally:
+            if not arriving.done():
+                arriving.cancel()
+                await asyncio.wait({arriving})
+
+    async def _take_turn(self) -> bool:
+        """Wait until the GPU is ours, where it is shared. False when this worker leaves first."""
+        while self._turns and not self._turns.held and (holder := self._turns.take()):
+            self._wait_for(f"waiting for the GPU, which {holder} uses")
+            await self._pause(TURN_S)
+            if self._leaving.is_set():
+                return False
+        self._wait_for("")
+        return True
+
+    async def _leave_device(self, turns: Turns) -> None:
+        if self._on_device and isinstance(self._generator, SharesDevice):
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._generator.leave_device)
+            self._on_device = False
+        turns.leave()
+        log.info("gpu_left", worker=self._name)
+
+    def _wait_for(self, what: str) -> None:
+        if what != self._waiting_for:
+            self._waiting_for = what
+            self._changed.set()
+
     async def _handle(self, delivery: Delivery[Command], running: _Running) -> None:
         command = delivery.message
         crash_point("worker.before_claim")
@@ -233,7 +281,8 @@ class Worker:
             run_id=str(command.run_id), scene_id=str(command.scene_id), attempt=command.attempt
         )
         try:
-            answer = await self._claim(command)
+            # Before the claim: a job that waits for the GPU can still be cancelled, or made elsewhere.
+            answer = await self._claim(command) if await self._take_turn() else None
             if answer is None:
                 return  # Leaving. Unacknowledged, the message goes to another worker.
             if isinstance(answer, Refused):
@@ -323,6 +372,9 @@ class Worker:
             if self._ended_at is not None:
                 handover_seconds.labels(self._stage).observe(start - self._ended_at)
             try:
+                if not self._on_device and isinstance(generator, SharesDevice):
+                    generator.take_device()
+                    self._on_device = True
                 rendered = generator.generate(job, on_step, lambda: running.cancel)
             finally:
                 self._ended_at = time.monotonic()

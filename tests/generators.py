@@ -10,7 +10,7 @@
     preview           shows a picture of one colour after every step, that of the finished image in the end
 
 The file SCRIPTED_LOAD, where it is set, says how far loading may go: a number of its three parts, or why
-it cannot go on.
+it cannot go on. When it comes to its device and leaves it, it writes to the file SCRIPTED_DEVICE.
 
 Every start and end is written to the file SCRIPTED_LOG as a JSON line, by the generator itself, so a
 test can see what really ran, and when two ran at once.
@@ -47,6 +47,13 @@ class Scripted:
             on_load(loaded, len(PARTS), part)
             while _allowed() <= loaded:
                 time.sleep(STEP_S)
+        self.take_device()
+
+    def take_device(self) -> None:
+        _note("SCRIPTED_DEVICE", {"what": "takes"})
+
+    def leave_device(self) -> None:
+        _note("SCRIPTED_DEVICE", {"what": "leaves"})
 
     def generate(self, job: Job, on_step: OnStep, cancelled: Cancelled) -> Rendered:
         self._log("start", job)
@@ -88,21 +95,22 @@ class Scripted:
         on_step(1.0)
 
     def _log(self, what: str, job: Job) -> None:
-        path = os.environ.get("SCRIPTED_LOG")
-        if not path:
-            return
-        line: dict[str, Any] = {
+        line = {
             "what": what,
             "stage": job.stage,
             "scene_id": str(job.scene_id),
             "attempt": job.attempt,
             "number": job.number,
             "text": job.text,
-            "pid": os.getpid(),
-            "at": time.monotonic(),
         }
+        _note("SCRIPTED_LOG", line)
+
+
+def _note(variable: str, line: dict[str, Any]) -> None:
+    path = os.environ.get(variable)
+    if path:
         with Path(path).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+            file.write(json.dumps({**line, "pid": os.getpid(), "at": time.monotonic()}) + "\n")
 
 
 def _allowed() -> int:
