@@ -111,6 +111,7 @@ class EditSentence(Asked):
     text: Text | None = None
     prompt: Prompt | None = None
     seed: Seed | None = None
+    seed_locked: Flag | None = None  #: presses with `vary` keep the seed
 
 
 class Reorder(Asked):
@@ -122,6 +123,8 @@ class GenerateScenes(Asked):
     stages: Annotated[Stages, Field(min_length=1)] = (Stage.IMAGE, Stage.VIDEO)
     replace: Stages = ()  #: stages to make anew where they exist
     sentence_ids: Named | None = None
+    #: With a new seed where it is not locked. It becomes the sentence's own when an image made with it is selected.
+    vary: Flag = False
     dry_run: Flag = False  #: answer the plan, change nothing
 
 

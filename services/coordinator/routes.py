@@ -147,7 +147,7 @@ def _sentence_routes(router: APIRouter, advance: Advance, settings: CoordinatorS
 
     @router.patch(path + "/{sentence_id}", response_model=Sentence, tags=["sentences"])
     def edit_sentence(project_id: ProjectId, sentence_id: SentenceId, body: requests.EditSentence) -> Response:
-        """Change text, prompt or seed. Its takes are marked stale."""
+        """Change text, prompt, seed or its lock. Takes of another text, prompt or seed are marked stale."""
         changes = body.model_dump(exclude_none=True)
         if "prompt" in body.model_fields_set:
             changes["prompt"] = body.prompt or None
@@ -195,6 +195,7 @@ def _press_routes(router: APIRouter, advance: Advance) -> None:
             stages=tuple(dict.fromkeys(asked.stages)),
             replace=tuple(dict.fromkeys(asked.replace)),
             sentence_ids=tuple(dict.fromkeys(asked.sentence_ids)) if asked.sentence_ids else None,
+            vary=asked.vary,
         )
         if asked.dry_run:
             plan, sentences = runs.show_plan(advance, project_id, press)

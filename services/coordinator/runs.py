@@ -1,7 +1,8 @@
 """What a creator asks for: press, cancel, pause, resume, retry. Each is one `Change`."""
 
 import hashlib
-from collections.abc import Sequence
+import secrets
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
@@ -11,6 +12,7 @@ from services.coordinator.errors import BadField, Conflict, NotFound
 from services.coordinator.lifecycle import Cancel, Changed, Pause, decide
 from services.coordinator.plan import Plan, make_plan
 from services.coordinator.store import outbox, scenes, storyboard
+from shared.contracts.claims import SceneInput
 from shared.contracts.commands import Stop
 from shared.contracts.project import Project, Sentence
 from shared.contracts.run import Order, Run, RunKind, RunStatus
@@ -28,12 +30,15 @@ class Press:
     stages: tuple[Stage, ...] = (Stage.IMAGE, Stage.VIDEO)
     replace: tuple[Stage, ...] = ()
     sentence_ids: tuple[UUID, ...] | None = None
+    vary: bool = False  #: with new seeds, where they are not locked
 
     @property
     def fingerprint(self) -> str:
         """Equal for equal requests, so that a second press is folded into the first."""
         ids = "all" if self.sentence_ids is None else ",".join(sorted(str(i) for i in self.sentence_ids))
-        parts = (self.order, ",".join(sorted(self.stages)), ",".join(sorted(self.replace)), ids)
+        parts = [self.order, ",".join(sorted(self.stages)), ",".join(sorted(self.replace)), ids]
+        if self.vary:
+            parts.append("vary")
         return hashlib.sha256("|".join(parts).encode()).hexdigest()
 
 
@@ -65,7 +70,8 @@ def start(advance: Advance, project_id: UUID, press: Press) -> tuple[Run, bool]:
             raise Conflict(_nothing_to_do(sentences, plan))
         kind = RunKind.BULK if press.sentence_ids is None else RunKind.PARTIAL
         made = [(sentence, plan.stages[sentence.id]) for sentence in sentences if sentence.id in plan.stages]
-        return _create(advance, change, made, kind, press, retry_of=None), True
+        seeds = {s.id: draw_seed() for s, _ in made if press.vary and not s.seed_locked}
+        return _create(advance, change, made, kind, press, seeds=seeds), True
 
 
 def retry(
@@ -96,7 +102,10 @@ def retry(
                 "The failed sentences are being made by another run." if remaining else "Nothing failed in this run."
             )
         made.sort(key=lambda pair: pair[0].position)
-        return _create(advance, change, made, RunKind.PARTIAL, press, retry_of=run_id), True
+        # What was to be varied still is, with the seed that was drawn for it.
+        given = scenes.inputs(change.connection, [sentence.scene_id for sentence, _ in made if sentence.scene_id])
+        seeds = {s.id: given[s.scene_id].seed for s, _ in made if s.scene_id and given[s.scene_id].instead_of == s.seed}
+        return _create(advance, change, made, RunKind.PARTIAL, press, seeds=seeds, retry_of=run_id), True
 
 
 def cancel(advance: Advance, run_id: UUID) -> tuple[Run, bool]:
@@ -254,8 +263,10 @@ def _create(
     kind: RunKind,
     press: Press,
     *,
-    retry_of: UUID | None,
+    seeds: Mapping[UUID, int],
+    retry_of: UUID | None = None,
 ) -> Run:
+    """`seeds`, by sentence, are those of this run alone, until an image that was made with them is selected."""
     run_id = uuid4()
     scenes.insert_run(
         change.connection,
@@ -270,7 +281,7 @@ def _create(
     )
     new = [_scene(change.head, run_id, sentence, stages) for sentence, stages in made]
     frozen = [
-        (scene, storyboard.given_for(change.head, sentence.text, sentence.prompt, sentence.seed))
+        (scene, _given(change.head, sentence, seeds.get(sentence.id)))
         for scene, (sentence, _) in zip(new, made, strict=True)
     ]
     scenes.insert_scenes(change.connection, frozen, change.now)
@@ -278,6 +289,15 @@ def _create(
     change.reset = True
     log.info("run_started", run_id=str(run_id), project_id=str(change.head.id), scenes=len(new), kind=kind.value)
     return advance.settle(change, run_id)
+
+
+def draw_seed() -> int:
+    return secrets.randbelow(2**31)
+
+
+def _given(head: Project, sentence: Sentence, seed: int | None) -> SceneInput:
+    given = storyboard.given_for(head, sentence.text, sentence.prompt, sentence.seed)
+    return given if seed is None else given.model_copy(update={"seed": seed, "instead_of": sentence.seed})
 
 
 def _scene(head: Project, run_id: UUID, sentence: Sentence, stages: tuple[Stage, ...]) -> Scene:

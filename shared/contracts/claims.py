@@ -19,6 +19,7 @@ class SceneInput(Contract):
     style: str
     seed: int
     size: Size
+    instead_of: int | None = None  #: the sentence's seed at the press, where `seed` is another one drawn for this scene
 
 
 class Claim(SceneMessage):

@@ -155,7 +155,7 @@ export interface paths {
         head?: never;
         /**
          * Edit Sentence
-         * @description Change text, prompt or seed. Its takes are marked stale.
+         * @description Change text, prompt, seed or its lock. Takes of another text, prompt or seed are marked stale.
          */
         patch: operations["edit_sentence_api_v1_projects__project_id__sentences__sentence_id__patch"];
         trace?: never;
@@ -603,6 +603,8 @@ export interface components {
             prompt?: string | null;
             /** Seed */
             seed?: number | null;
+            /** Seed Locked */
+            seed_locked?: boolean | null;
         };
         /**
          * Failure
@@ -656,6 +658,11 @@ export interface components {
             replace: components["schemas"]["Stage"][];
             /** Sentence Ids */
             sentence_ids?: string[] | null;
+            /**
+             * Vary
+             * @default false
+             */
+            vary: boolean;
             /**
              * Dry Run
              * @default false
@@ -1191,6 +1198,11 @@ export interface components {
             prompt: string | null;
             /** Seed */
             seed: number;
+            /**
+             * Seed Locked
+             * @default false
+             */
+            seed_locked: boolean;
             image: components["schemas"]["Artifact"] | null;
             video: components["schemas"]["Artifact"] | null;
             /**
@@ -1388,6 +1400,8 @@ export interface components {
             id: string;
             stage: components["schemas"]["Stage"];
             artifact: components["schemas"]["Artifact"];
+            /** Seed */
+            seed: number;
             /** Selected */
             selected: boolean;
             /** Stale */

@@ -6,6 +6,7 @@ type Schemas = components["schemas"];
 export type Artifact = Schemas["Artifact"];
 export type BrowserEvent = Schemas["BrowserEvent"];
 export type Config = Schemas["Config"];
+export type EditSentence = Schemas["EditSentence"];
 export type Failure = Schemas["Failure"];
 export type GenerateScenes = Schemas["GenerateScenes"];
 export type NewProject = Schemas["NewProject"];

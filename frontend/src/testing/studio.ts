@@ -16,6 +16,7 @@ export function sentence(number: number, more: Partial<Sentence> = {}): Sentence
     text: `Sentence ${number}`,
     prompt: null,
     seed: number,
+    seed_locked: false,
     image: null,
     video: null,
     image_stale: false,

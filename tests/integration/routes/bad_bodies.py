@@ -113,6 +113,8 @@ def choices() -> Iterator[Any]:
         ({"replace": ["image", 1]}, "replace[1]"),
         ({"dry_run": "yes"}, "dry_run"),
         ({"dry_run": 1}, "dry_run"),
+        ({"vary": "yes"}, "vary"),
+        ({"vary": 1}, "vary"),
         ({"sentence_ids": []}, "sentence_ids"),
         ({"sentence_ids": ["x"]}, "sentence_ids[0]"),
         ({"sentence_ids": [NO_ID]}, "sentence_ids"),

@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { ChevronLeft, ChevronRight, Clapperboard, Film, Image, PencilLine, RotateCcw } from "lucide-react";
+import { ChevronLeft, ChevronRight, Clapperboard, Film, Image, Lock, LockOpen, PencilLine, RotateCcw } from "lucide-react";
 import { type KeyboardEvent, useState } from "react";
 import { ask, fileUrl, http } from "@/api/client";
 import type { Project, Scene, Sentence, Take } from "@/api/contracts";
@@ -187,6 +187,30 @@ function Making({ sentence, view }: { sentence: Sentence; view: CardView }) {
           <Film aria-hidden className="size-4" /> {video ? "New video" : "Make video"}
         </Button>
       </div>
+      <Seed sentence={sentence} />
+    </div>
+  );
+}
+
+/** The number that a picture grows from: kept, or another one for each new picture. */
+function Seed({ sentence }: { sentence: Sentence }) {
+  const actions = useSceneActions();
+  const { id, seed, seed_locked: locked } = sentence;
+  const Icon = locked ? Lock : LockOpen;
+  return (
+    <div className="mt-3 flex items-center gap-2 text-sm text-ink-2">
+      <Button
+        small
+        kind="quiet"
+        role="switch"
+        aria-checked={locked}
+        aria-label="Keep this seed"
+        className={classes("-ml-3 gap-1.5", locked && "text-accent-text hover:text-accent-text")}
+        onClick={() => actions.lockSeed(id, !locked)}
+      >
+        <Icon aria-hidden className="size-4" /> Seed <span className="select-text steady">{seed}</span>
+      </Button>
+      <span className="text-ink-3">{locked ? "Kept for what is made anew" : "Another one for each new take"}</span>
     </div>
   );
 }
