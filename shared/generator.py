@@ -65,12 +65,15 @@ class Stopped(Exception):
 class GenerationFailed(Exception):
     """This job cannot be made; says why, for the creator and for the retry decision."""
 
-    def __init__(self, cause: str, message: str, *, retryable: bool, detail: str = "") -> None:
+    def __init__(
+        self, cause: str, message: str, *, retryable: bool, detail: str = "", fits: tuple[int, int] | None = None
+    ) -> None:
         super().__init__(message)
         self.cause = cause  #: snake_case code that failures are grouped by
         self.message = message  #: one sentence for the creator
         self.retryable = retryable  #: False where the same job would fail the same way
         self.detail = detail  #: technical text to copy into a report
+        self.fits = fits  #: width and height in pixels, both even, that the job would fit in; offered for the retry
 
 
 class DeviceLost(Exception):

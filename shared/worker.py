@@ -25,7 +25,7 @@ from uuid import UUID, uuid4
 
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
-from pydantic import Field, TypeAdapter
+from pydantic import Field, TypeAdapter, ValidationError
 
 from shared.artifacts import ENDINGS, ArtifactMissing, Folder
 from shared.bus import Bus, BusUnavailable, Delivery, Inbox, Unroutable
@@ -48,7 +48,7 @@ from shared.contracts.events import (
     WorkerSeen,
     WorkerState,
 )
-from shared.contracts.scene import Artifact, Failure, Stage
+from shared.contracts.scene import Artifact, Failure, Fits, Stage
 from shared.contracts.topology import JOB_QUEUES, OWN_CONTROL
 from shared.faults import crash_point
 from shared.generator import (
@@ -566,10 +566,21 @@ class Worker:
 def _describe(error: Exception) -> tuple[Failure, bool]:
     """What to tell the creator about an error, and whether another attempt makes sense."""
     if isinstance(error, GenerationFailed):
-        return Failure(cause=error.cause, message=error.message[:1000], detail=error.detail[:20_000]), error.retryable
+        failure = Failure(cause=error.cause, message=error.message[:1000], detail=error.detail[:20_000])
+        return failure.model_copy(update={"fits": _fits(error)}), error.retryable
     detail = "".join(traceback.format_exception(error))[-20_000:]
     message = f"The generator stopped with an unexpected error: {_in_short(error)}"
     return Failure(cause="generator_error", message=message[:1000], detail=detail), True
+
+
+def _fits(error: GenerationFailed) -> Fits | None:
+    if error.fits is None:
+        return None
+    try:
+        return Fits(width=error.fits[0], height=error.fits[1])
+    except ValidationError:
+        log.warning("size_cannot_be_offered", fits=error.fits)
+        return None
 
 
 def _in_short(error: Exception) -> str:

@@ -2,6 +2,7 @@
 
     take:0.5          works for half a second, in steps of 20 ms
     fail:bad_prompt   fails for good with this cause
+    oom:832x480       fails for good where more pixels than these are asked for
     flaky:2           fails the first two attempts with an error worth retrying
     crash             kills its process (crash:2 - only in the first two attempts)
     lose              loses its device (lose:2 - only in the first two attempts)
@@ -78,10 +79,7 @@ class Scripted:
             raise ZeroDivisionError("an unexpected error")
         while "hang" in words:
             time.sleep(1)
-        if "flaky" in words and job.attempt <= int(words["flaky"]):
-            raise GenerationFailed("flaky", "It failed, and may work the next time.", retryable=True)
-        if "fail" in words:
-            raise GenerationFailed(words["fail"], "It will never work.", retryable=False, detail="scripted")
+        _fail(words, job)
         take_s = float(words.get("take", os.environ.get("SCRIPTED_TAKE_S", "0")) or 0)
         started = time.monotonic()
         while (spent := time.monotonic() - started) < take_s:
@@ -104,6 +102,18 @@ class Scripted:
             "text": job.text,
         }
         _note("SCRIPTED_LOG", line)
+
+
+def _fail(words: dict[str, str], job: Job) -> None:
+    if "flaky" in words and job.attempt <= int(words["flaky"]):
+        raise GenerationFailed("flaky", "It failed, and may work the next time.", retryable=True)
+    if "oom" in words:
+        width, height = map(int, words["oom"].split("x"))
+        if job.width * job.height > width * height:
+            message = f"The GPU has too little memory for {job.width} x {job.height}."
+            raise GenerationFailed("out_of_memory", message, retryable=False, fits=(width, height))
+    if "fail" in words:
+        raise GenerationFailed(words["fail"], "It will never work.", retryable=False, detail="scripted")
 
 
 def _note(variable: str, line: dict[str, Any]) -> None:
@@ -130,7 +140,7 @@ def _words(job: Job) -> dict[str, str]:
         if slash and stage != job.stage:
             continue
         name, _, value = rest.partition(":")
-        if re.fullmatch("take|fail|flaky|crash|lose|hang|boom|preview", name):
+        if re.fullmatch("take|fail|oom|flaky|crash|lose|hang|boom|preview", name):
             found[name] = value
     return found
 

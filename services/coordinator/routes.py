@@ -260,9 +260,12 @@ def _run_routes(router: APIRouter, advance: Advance, stopped: Callable[[], None]
 
     @router.post("/runs/{run_id}/retry-failed", response_model=Run, responses=ACCEPTED, tags=["runs"])
     def retry_failed(run_id: RunId, body: Annotated[requests.RetryFailed | None, Body()] = None) -> Response:
-        """Make the failed sentences again: all, of one cause, or those named. Images that exist are kept."""
+        """Make the failed sentences again: all, of one cause, or those named. Images that exist are kept.
+
+        What did not fit is made in the size that was asked for here, else in the one that its failure names.
+        """
         asked = body or requests.RetryFailed()
-        run, new = runs.retry(advance, run_id, cause=asked.cause, sentence_ids=asked.sentence_ids)
+        run, new = runs.retry(advance, run_id, cause=asked.cause, sentence_ids=asked.sentence_ids, fits=asked.fits)
         return answer(run, 202 if new else 200)
 
 

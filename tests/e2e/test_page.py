@@ -234,6 +234,24 @@ def test_a_failure_leads_to_the_dialog_and_a_retry_succeeds(context: BrowserCont
     assert all(sentence["video"] for sentence in studio.storyboard(project_id)["sentences"])
 
 
+def test_what_did_not_fit_is_retried_in_the_size_that_does(context: BrowserContext, studio: Stack) -> None:
+    page, project_id = open_board(context, studio, sentences(2, "image/oom:832x480 take:0.1"))
+    press(page)
+    ended(page, "0 of 2 scenes done, 2 failed")
+    page.get_by_role("button", name="Show errors").click()
+    dialog = page.get_by_role("dialog", name="2 scenes failed")
+    expect(dialog).to_contain_text("too little memory for 1280 x 720")
+    expect(dialog.get_by_role("button", name="Retry scene 1 at 832 × 480")).to_be_visible()
+    assert axe_findings(page) == []
+    dialog.get_by_role("button", name="Retry all 2 at 832 × 480").click()
+    expect(page.get_by_role("dialog", name="Nothing is left to fix")).to_be_visible(timeout=SOON)
+    page.get_by_role("button", name="Close").last.click()
+    ended(page, "All 2 scenes are done")
+    expect(card(page, 1)).to_contain_text("Video ready")
+    board = studio.storyboard(project_id)
+    assert (board["project"]["size"]["width"], board["sentences"][0]["image_stale"]) == (1280, False)
+
+
 def test_an_attempt_above_one_is_shown(context: BrowserContext, studio: Stack) -> None:
     page, _ = open_board(context, studio, sentences(1, "image/flaky:1 take:1"))
     press(page)

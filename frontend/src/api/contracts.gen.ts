@@ -392,6 +392,8 @@ export interface paths {
         /**
          * Retry Failed
          * @description Make the failed sentences again: all, of one cause, or those named. Images that exist are kept.
+         *
+         *     What did not fit is made in the size that was asked for here, else in the one that its failure names.
          */
         post: operations["retry_failed_api_v1_runs__run_id__retry_failed_post"];
         delete?: never;
@@ -620,6 +622,7 @@ export interface components {
              * @default
              */
             detail: string;
+            fits: components["schemas"]["Fits"] | null;
         };
         /**
          * FailureGroup
@@ -638,6 +641,16 @@ export interface components {
             field: string;
             /** Message */
             message: string;
+        };
+        /**
+         * Fits
+         * @description A size that the failed job would fit in.
+         */
+        Fits: {
+            /** Width */
+            width: number;
+            /** Height */
+            height: number;
         };
         /** GenerateScenes */
         GenerateScenes: {
@@ -890,12 +903,19 @@ export interface components {
              */
             type: "resync";
         };
-        /** RetryFailed */
+        /**
+         * RetryFailed
+         * @description Without a size, what did not fit is made in the size that its failure names.
+         */
         RetryFailed: {
             /** Cause */
             cause?: string | null;
             /** Sentence Ids */
             sentence_ids?: string[] | null;
+            /** Width */
+            width?: number | null;
+            /** Height */
+            height?: number | null;
         };
         /**
          * Run

@@ -8,6 +8,7 @@ export type BrowserEvent = Schemas["BrowserEvent"];
 export type Config = Schemas["Config"];
 export type EditSentence = Schemas["EditSentence"];
 export type Failure = Schemas["Failure"];
+export type Fits = Schemas["Fits"];
 export type GenerateScenes = Schemas["GenerateScenes"];
 export type NewProject = Schemas["NewProject"];
 export type Order = Schemas["Order"];

@@ -197,6 +197,7 @@ function Loaded({ generation, board }: { generation: SceneGeneration; board: Boa
         open={errorsOpen}
         onOpenChange={setErrorsOpen}
         groups={groups}
+        size={project.size}
         onRetry={(failed) => void attempt(presses.retry(failed))}
         onOpenScene={(id) => {
           setErrorsOpen(false);

@@ -23,9 +23,11 @@ _ARTIFACT = ("key", "media_type", "size", "width", "height", "seconds")
 def fingerprint(stage: Stage, given: SceneInput, source: Artifact | None) -> str:
     """What a take was made from: another fingerprint today means that the take is stale.
 
-    The title is printed on some images but is no reason to make them anew.
+    The title is printed on some images but is no reason to make them anew. Neither is a size that was chosen
+    because the project's did not fit.
     """
-    parts = [stage, given.text, given.prompt, given.style, str(given.seed), given.size.model_dump_json()]
+    size = given.wanted or given.size
+    parts = [stage, given.text, given.prompt, given.style, str(given.seed), size.model_dump_json()]
     if stage is Stage.VIDEO:
         parts.append(source.key if source else "")
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()

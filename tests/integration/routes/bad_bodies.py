@@ -136,6 +136,10 @@ def runs() -> Iterator[Any]:
     yield case(POST, RUN + "/retry-failed", {"cause": "x" * 65}, "cause", "too long")
     yield case(POST, RUN + "/retry-failed", {"cause": 5}, "cause", "number")
     yield case(POST, RUN + "/retry-failed", {"sentence_ids": []}, "sentence_ids", "empty")
+    for field, other in [("width", "height"), ("height", "width")]:
+        for value, why in [*NO_INT, (62, "too small"), (4098, "too large"), (65, "odd")]:
+            yield case(POST, RUN + "/retry-failed", {field: value, other: 480}, field, why)
+        yield case(POST, RUN + "/retry-failed", {field: 480}, "body", f"{field} alone")
     yield case(POST, "/login", {"token": 5}, "token", "number")
     yield case(POST, "/login", {}, "token", "missing")
     yield case(POST, "/login", {"token": "x" * 1001}, "token", "too long")

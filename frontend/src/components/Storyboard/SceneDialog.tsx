@@ -13,6 +13,7 @@ import { preferences } from "@/preferences";
 import { useFraction } from "@/hooks/useFraction";
 import { usePreview } from "@/hooks/usePreview";
 import { type CardView, withFraction } from "@/storyboard/card";
+import { smallerText } from "@/storyboard/failures";
 import { useSceneActions } from "./actions";
 import { SceneEditor } from "./SceneEditor";
 import { ScenePreview } from "./ScenePreview";
@@ -74,7 +75,7 @@ export function SceneDialog(props: Props) {
             <div className="mt-3 flex items-center gap-3 rounded-lg bg-bad-soft px-3 py-2.5 text-sm text-bad">
               <p className="flex-1">{scene.failure.message}</p>
               <Button small onClick={() => actions.retry(sentence.id)}>
-                <RotateCcw aria-hidden className="size-4" /> Retry
+                <RotateCcw aria-hidden className="size-4" /> Retry {smallerText([{ sentence, scene, failure: scene.failure }], project.size)}
               </Button>
             </div>
           )}
@@ -205,12 +206,12 @@ function Seed({ sentence }: { sentence: Sentence }) {
         role="switch"
         aria-checked={locked}
         aria-label="Keep this seed"
-        className={classes("-ml-3 gap-1.5", locked && "text-accent-text hover:text-accent-text")}
+        className="-ml-3 gap-1.5"
         onClick={() => actions.lockSeed(id, !locked)}
       >
-        <Icon aria-hidden className="size-4" /> Seed <span className="select-text steady">{seed}</span>
+        <Icon aria-hidden className={classes("size-4", locked && "text-accent-text")} /> Seed <span className="select-text steady">{seed}</span>
       </Button>
-      <span className="text-ink-3">{locked ? "Kept for what is made anew" : "Another one for each new take"}</span>
+      <span className="text-ink-3">{locked ? "Kept" : "New for each take"}</span>
     </div>
   );
 }
