@@ -138,6 +138,7 @@ class Worker:
         self._stops: OrderedDict[UUID, None] = OrderedDict()  #: ids of runs and scenes told to stop
         self._running: _Running | None = None
         self._waiting_for = "loading"  #: what holds this worker up, for the creator
+        self._failed = False  #: it cannot go on
         self._leaving = asyncio.Event()
         self._changed = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="generator")
@@ -218,9 +219,10 @@ class Worker:
             raise
 
     async def _tell_failure(self, why: str) -> None:
-        """The last word of a process that cannot go on."""
+        """The last word of a process that cannot go on: no later sign may say anything else."""
+        self._failed, self._waiting_for = True, why[:1000]
         with suppress(BusUnavailable, Unroutable):
-            await self._bus.publish(self._seen(WorkerState.FAILED, why[:1000]))
+            await self._bus.publish(self._seen())
 
     async def _work(self) -> None:
         queue = JOB_QUEUES[self._stage]
@@ -527,9 +529,11 @@ class Worker:
                     # A busy minute of short jobs is told in a few messages, not in hundreds.
                     await asyncio.sleep(min(0.2, self._settings.presence_s / 4))
 
-    def _seen(self, state: WorkerState | None = None, detail: str = "") -> WorkerSeen:
+    def _seen(self, state: WorkerState | None = None) -> WorkerSeen:
         running = self._running if self._running and self._running.granted else None
-        if state is None:
+        if self._failed:
+            state = WorkerState.FAILED
+        elif state is None:
             state = WorkerState.BUSY if running else WorkerState.IDLE if self._generator else WorkerState.STARTING
         return WorkerSeen(
             name=self._name,
@@ -537,7 +541,7 @@ class Worker:
             stage=self._stage,
             generator=self._generator.name if self._generator else self._settings.backend,
             state=state,
-            detail=detail or self._waiting_for,
+            detail=self._waiting_for,
             project_id=running.command.project_id if running else None,
             scene_id=running.command.scene_id if running else None,
             number=running.granted.number if running and running.granted else None,

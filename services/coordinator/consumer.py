@@ -89,13 +89,13 @@ class Consumer:
                 await self._patiently(self._take_back_from_dead, sign)
 
     def _take_back_from_dead(self, sign: WorkerSeen) -> None:
-        """A worker that comes back under its name, or has failed, has lost what its old process was doing."""
+        """A process that has failed was doing what it will not end, and so was one whose name has a new process."""
         failed = sign.state is WorkerState.FAILED
         with self._advance.database.read() as connection:
             lost = [
                 row
                 for row in scenes.running(connection)
-                if row.worker == sign.name and (failed or row.session != sign.session)
+                if row.worker == sign.name and (row.session == sign.session) is failed
             ]
         for row in lost:
             self._advance.take_back(row.project_id, [(row.id, row.attempt)])
