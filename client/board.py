@@ -15,6 +15,7 @@ from shared.contracts.events import (
     Resync,
     RunChanged,
     SceneChanged,
+    ScenePreviewed,
     SceneProgressed,
     StoryboardChanged,
     WorkerSeen,
@@ -95,6 +96,8 @@ class Board:
                 self._reached[event.scene_id] = max(reached, self._reached.get(event.scene_id, reached))
             case WorkerSeen():
                 self._workers[event.name] = event
+            case ScenePreviewed():
+                pass  # A terminal shows no pictures.
             case Resync():
                 pass  # What was missed cannot be told from here: whoever fetches must act on it.
 

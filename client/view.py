@@ -148,6 +148,8 @@ def notices(board: Board, run: Run) -> list[str]:
         if worker.state is WorkerState.STARTING and run.ended_at is None:
             more = f" ({clean(worker.detail)})" if worker.detail else ""
             found.append(f"The {worker.stage} worker {clean(worker.name)} is getting ready{more}.")
+        if worker.state is WorkerState.FAILED and run.ended_at is None:
+            found.append(f"The {worker.stage} worker {clean(worker.name)} does not run: {clean(worker.detail)}")
     return found
 
 

@@ -5,6 +5,7 @@ file, tells how far it is, and stops soon after it is asked to.
 """
 
 import importlib
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -64,12 +65,15 @@ class Stopped(Exception):
 class GenerationFailed(Exception):
     """This job cannot be made; says why, for the creator and for the retry decision."""
 
-    def __init__(self, cause: str, message: str, *, retryable: bool, detail: str = "") -> None:
+    def __init__(
+        self, cause: str, message: str, *, retryable: bool, detail: str = "", fits: tuple[int, int] | None = None
+    ) -> None:
         super().__init__(message)
         self.cause = cause  #: snake_case code that failures are grouped by
         self.message = message  #: one sentence for the creator
         self.retryable = retryable  #: False where the same job would fail the same way
         self.detail = detail  #: technical text to copy into a report
+        self.fits = fits  #: width and height in pixels, both even, that the job would fit in; offered for the retry
 
 
 class DeviceLost(Exception):
@@ -113,13 +117,17 @@ class SharesDevice(Protocol):
         ...
 
 
-def load_generator(backend: str) -> Generator:
-    """A generator of the operator's own, named as `module:Class`. Raises `SettingsError`."""
+def load_generator(backend: str, settings: object, on_load: OnLoad) -> Generator:
+    """A generator of the operator's own, named as `module:Class`. Raises `SettingsError`.
+
+    Its constructor is given the worker's `settings` and `on_load` where it has parameters of these names.
+    """
     module, _, name = backend.partition(":")
     if not module or not name:
         raise SettingsError(f"BACKEND={backend} is unknown: use animatic, or module:Class of a generator of your own")
     try:
-        made: Generator = getattr(importlib.import_module(module), name)()
+        kind: Callable[..., Generator] = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as error:
         raise SettingsError(f"BACKEND={backend} cannot be loaded: {error}") from error
-    return made
+    offered = {"settings": settings, "on_load": on_load}
+    return kind(**{name: offered[name] for name in inspect.signature(kind).parameters if name in offered})

@@ -6,6 +6,7 @@ after the broker has confirmed the result.
 """
 
 import asyncio
+import base64
 import fcntl
 import os
 import signal
@@ -14,7 +15,7 @@ import tempfile
 import time
 import traceback
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Hashable
+from collections.abc import AsyncGenerator, Callable, Coroutine, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ from uuid import uuid4
 
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
-from pydantic import Field, TypeAdapter
+from pydantic import Field, TypeAdapter, ValidationError
 
 from shared.artifacts import ENDINGS, ArtifactMissing, Artifacts, open_artifacts
 from shared.bus import Bus, BusUnavailable, Delivery, Inbox, Unroutable
@@ -41,18 +42,31 @@ from shared.contracts.events import (
     JobFailed,
     JobReleased,
     JobStopped,
+    ScenePreviewed,
     SceneProgressed,
     VideoCompleted,
     WorkerSeen,
     WorkerState,
 )
-from shared.contracts.scene import Artifact, Failure, Stage
+from shared.contracts.scene import Artifact, Failure, Fits, Stage
 from shared.contracts.topology import JOB_QUEUES, OWN_CONTROL
 from shared.faults import crash_point
-from shared.generator import GenerationFailed, Generator, Job, Rendered, Stopped
+from shared.generator import (
+    PREVIEW_BYTES,
+    DeviceLost,
+    GenerationFailed,
+    Generator,
+    Job,
+    OnLoad,
+    Rendered,
+    SharesDevice,
+    ShowsPreviews,
+    Stopped,
+)
 from shared.health import serve_health
 from shared.logs import get_logger
-from shared.settings import ServiceSettings, check_bind
+from shared.settings import ServiceSettings, SettingsError, check_bind
+from shared.turns import Turns
 
 try:
     import uvloop
@@ -62,7 +76,9 @@ else:
     run = uvloop.run
 
 PROGRESS_S = 0.25
+TURN_S = 0.1  #: between two looks whether the GPU is free
 REMEMBERED = 1000  #: stops, and jobs that were completed
+DEVICE_LOST = 70  #: exit code: nothing is wrong with the settings, and another start may well do
 SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800)
 
 log = get_logger(__name__)
@@ -85,6 +101,8 @@ class WorkerSettings(ServiceSettings):
     worker_name: str = ""  #: the same after a restart; default: stage and host
     renew_s: Annotated[float, Field(gt=0, le=60)] = 5  #: between renewals of a lease
     claim_timeout_s: Annotated[float, Field(gt=0, le=60)] = 5  #: until a claim is asked again
+    gpu_lock: str = ""  #: file by which workers of one host take turns on their GPU; empty: it is not shared
+    gpu_idle_s: Annotated[float, Field(ge=0, le=3600)] = 2  #: without a job, until the shared GPU is left to others
     storage_patience_s: Annotated[float, Field(ge=0)] = 600  #: for a full disk to be emptied, or a bucket to answer
 
 
@@ -96,17 +114,27 @@ class _Running:
     granted: Granted | None = None
     cancel: bool = False  #: the generator is to stop
     fraction: float = 0.0
+    preview: bytes | None = None  #: the latest, until it is told
     stepped: asyncio.Event = field(default_factory=asyncio.Event)
+    loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
 
 
 class Worker:
     """One worker process: a generator, one job queue, one job at a time."""
 
     def __init__(
-        self, stage: Stage, generator: Generator, settings: WorkerSettings, name: str, artifacts: Artifacts
+        self,
+        stage: Stage,
+        make_generator: Callable[[OnLoad], Generator],
+        settings: WorkerSettings,
+        name: str,
+        artifacts: Artifacts,
     ) -> None:
         self._stage = stage
-        self._generator = generator
+        self._make_generator = make_generator
+        self._generator: Generator | None = None  #: None while it is loaded
+        self._turns = Turns(settings.gpu_lock, name) if settings.gpu_lock else None
+        self._on_device = False  #: the model is where it can be used
         self._settings = settings
         self._name = name
         self._session = uuid4()
@@ -116,20 +144,24 @@ class Worker:
         self._stops: OrderedDict[Hashable, None] = OrderedDict()  #: ids of runs and scenes told to stop
         self._completed: OrderedDict[Hashable, None] = OrderedDict()  #: (scene, attempt) whose file was reported
         self._running: _Running | None = None
-        self._waiting_for = ""  #: what holds the job in hand up, for the creator
+        self._waiting_for = "loading"  #: what holds this worker up, for the creator
+        self._failed = False  #: it cannot go on
         self._leaving = asyncio.Event()
         self._changed = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="generator")
         self._ended_at: float | None = None
 
     async def run(self) -> None:
-        """Work until SIGTERM or SIGINT; then give the job in hand back and return."""
+        """Load, then work until SIGTERM or SIGINT; then give the job in hand back and return.
+
+        Raises `DeviceLost`, and whatever the generator raised while it was loaded, once the creator was told.
+        """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.leave)
         async with self._bus:
             side = [asyncio.create_task(self._inbox.run()), asyncio.create_task(self._tell_presence())]
-            work = asyncio.create_task(self._work())
+            work = asyncio.create_task(self._load_and_work())
             leaving = asyncio.create_task(self._leaving.wait())
             try:
                 await asyncio.wait({work, leaving, *side}, return_when=asyncio.FIRST_COMPLETED)
@@ -158,14 +190,53 @@ class Worker:
             self._running.cancel = True
 
     @property
-    def connected(self) -> bool:
-        return self._inbox.connected
+    def trouble(self) -> str | None:
+        """Why no job can be taken now, in a few words; None where it can."""
+        if not self._inbox.connected:
+            return "not connected to RabbitMQ"
+        return None if self._generator else self._waiting_for
+
+    async def _load_and_work(self) -> None:
+        loop = asyncio.get_running_loop()
+
+        def on_load(loaded: int, of: int, part: str) -> None:
+            self._waiting_for = f"loading {min(loaded + 1, of)} of {of}" + (f": {part}" if part else "")
+            loop.call_soon_threadsafe(self._changed.set)
+
+        if not await self._take_turn():
+            return
+        self._wait_for("loading")
+        try:
+            # In the thread that will use it: some libraries keep their state by thread.
+            made = await loop.run_in_executor(self._thread, self._make_generator, on_load)
+        except Exception as error:
+            await self._tell_failure(str(error) if isinstance(error, SettingsError) else _in_short(error))
+            raise
+        if isinstance(made, ShowsPreviews):
+            made.on_preview = self._take_preview
+        self._generator, self._on_device = made, True
+        self._wait_for("")
+        log.info("generator_loaded", worker=self._name, generator=made.name)
+        try:
+            await self._work()
+        except DeviceLost as error:
+            # Nothing is said about the job: it counts as crashed, so that one which kills devices ends some time.
+            self._running = None
+            await self._tell_failure(f"it lost its device: {error}")
+            raise
+
+    async def _tell_failure(self, why: str) -> None:
+        """The last word of a process that cannot go on: no later sign may say anything else."""
+        self._failed, self._waiting_for = True, why[:1000]
+        with suppress(BusUnavailable, Unroutable):
+            await self._bus.publish(self._seen())
 
     async def _work(self) -> None:
         queue = JOB_QUEUES[self._stage]
         adapter: TypeAdapter[Command] = TypeAdapter(GENERATE[self._stage])
         async with aclosing(self._bus.deliveries(queue, adapter, prefetch=1)) as deliveries:
-            async for delivery in deliveries:
+            while True:
+                delivery = await self._next(deliveries)
                 self._running = _Running(delivery.message)
                 try:
                     await self._handle(delivery, self._running)
@@ -174,6 +245,43 @@ class Worker:
                     self._changed.set()
                 if self._leaving.is_set():
                     return
+
+    async def _next(self, deliveries: AsyncGenerator[Delivery[Command]]) -> Delivery[Command]:
+        """The next job. If none comes for a while, a GPU that is shared is left to others."""
+        if self._turns is None or not self._turns.held:
+            return await anext(deliveries)
+        arriving = asyncio.ensure_future(anext(deliveries))
+        try:
+            arrived, _ = await asyncio.wait({arriving}, timeout=self._settings.gpu_idle_s)
+            if not arrived:
+                await self._leave_device(self._turns)
+            return await arriving
+        finally:
+            if not arriving.done():
+                arriving.cancel()
+                await asyncio.wait({arriving})
+
+    async def _take_turn(self) -> bool:
+        """Wait until the GPU is ours, where it is shared. False when this worker leaves first."""
+        while self._turns and not self._turns.held and (holder := self._turns.take()):
+            self._wait_for(f"waiting for the GPU, which {holder} uses")
+            await self._pause(TURN_S)
+            if self._leaving.is_set():
+                return False
+        self._wait_for("")
+        return True
+
+    async def _leave_device(self, turns: Turns) -> None:
+        if self._on_device and isinstance(self._generator, SharesDevice):
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._generator.leave_device)
+            self._on_device = False
+        turns.leave()
+        log.info("gpu_left", worker=self._name)
+
+    def _wait_for(self, what: str) -> None:
+        if what != self._waiting_for:
+            self._waiting_for = what
+            self._changed.set()
 
     async def _handle(self, delivery: Delivery[Command], running: _Running) -> None:
         command = delivery.message
@@ -186,7 +294,8 @@ class Worker:
             run_id=str(command.run_id), scene_id=str(command.scene_id), attempt=command.attempt
         )
         try:
-            answer = await self._claim(command)
+            # Before the claim: a job that waits for the GPU can still be cancelled, or made elsewhere.
+            answer = await self._claim(command) if await self._take_turn() else None
             if answer is None:
                 return  # Leaving. Unacknowledged, the message goes to another worker.
             if isinstance(answer, Refused):
@@ -246,6 +355,9 @@ class Worker:
             log.info("job_ended", outcome=outcome)
             kind = JobReleased if self._leaving.is_set() else JobStopped
             return kind(**scene, stage=self._stage)
+        except DeviceLost:
+            jobs_total.labels(self._stage, "lost").inc()
+            raise
         except Exception as error:  # noqa: BLE001 - whatever a generator raises is told, and retried
             took_s = time.monotonic() - started
             failure, retryable = _describe(error)
@@ -261,7 +373,8 @@ class Worker:
         return VideoCompleted(**scene, artifact=artifact, took_s=took_s)
 
     async def _generate(self, running: _Running, granted: Granted) -> Artifact:
-        loop = asyncio.get_running_loop()
+        loop, generator = asyncio.get_running_loop(), self._generator
+        assert generator is not None  # noqa: S101
 
         def on_step(fraction: float) -> None:
             running.fraction = min(max(fraction, 0.0), 1.0)
@@ -277,7 +390,10 @@ class Worker:
             if self._ended_at is not None:
                 handover_seconds.labels(self._stage).observe(start - self._ended_at)
             try:
-                rendered = self._generator.generate(job, on_step, lambda: running.cancel)
+                if not self._on_device and isinstance(generator, SharesDevice):
+                    generator.take_device()
+                    self._on_device = True
+                rendered = generator.generate(job, on_step, lambda: running.cancel)
             finally:
                 self._ended_at = time.monotonic()
                 generation_seconds.labels(self._stage).observe(self._ended_at - start)
@@ -393,23 +509,35 @@ class Worker:
                 if renewed.stop:
                     running.cancel = True
 
+    def _take_preview(self, picture: bytes) -> None:
+        """Called by the generator in its thread."""
+        if len(picture) > PREVIEW_BYTES:
+            log.warning("preview_too_large", size=len(picture), allowed=PREVIEW_BYTES)
+        elif running := self._running:
+            running.preview = picture
+            running.loop.call_soon_threadsafe(running.stepped.set)
+
     async def _tell_progress(self, running: _Running) -> None:
-        command, granted = running.command, running.granted
-        while granted:
+        """Tell how far the job is and what it looks like: the latest of each, a few times a second."""
+        granted = running.granted
+        if granted is None:
+            return
+        about = {
+            **running.command.model_dump(include={"project_id", "run_id", "scene_id", "attempt"}),
+            "sentence_id": granted.sentence_id,
+            "stage": self._stage,
+        }
+        while True:
             await running.stepped.wait()
             running.stepped.clear()
             if running.fraction >= 1:
                 continue  # The result says so in a moment.
+            picture, running.preview = running.preview, None
             with suppress(BusUnavailable, Unroutable):
-                await self._bus.publish(
-                    SceneProgressed(
-                        **command.model_dump(include={"project_id", "run_id", "scene_id", "attempt"}),
-                        sentence_id=granted.sentence_id,
-                        stage=self._stage,
-                        fraction=round(running.fraction, 4),
-                    ),
-                    confirm=False,
-                )
+                await self._bus.publish(SceneProgressed(**about, fraction=round(running.fraction, 4)), confirm=False)
+                if picture:
+                    told = ScenePreviewed(**about, picture=base64.b64encode(picture).decode())
+                    await self._bus.publish(told, confirm=False)
             await asyncio.sleep(PROGRESS_S)
 
     async def _tell_presence(self) -> None:
@@ -425,12 +553,16 @@ class Worker:
 
     def _seen(self, state: WorkerState | None = None) -> WorkerSeen:
         running = self._running if self._running and self._running.granted else None
+        if self._failed:
+            state = WorkerState.FAILED
+        elif state is None:
+            state = WorkerState.BUSY if running else WorkerState.IDLE if self._generator else WorkerState.STARTING
         return WorkerSeen(
             name=self._name,
             session=self._session,
             stage=self._stage,
-            generator=self._generator.name,
-            state=state or (WorkerState.BUSY if running else WorkerState.IDLE),
+            generator=self._generator.name if self._generator else self._settings.backend,
+            state=state,
             detail=self._waiting_for,
             project_id=running.command.project_id if running else None,
             scene_id=running.command.scene_id if running else None,
@@ -458,9 +590,10 @@ class Worker:
 def _describe(error: Exception) -> tuple[Failure, bool]:
     """What to tell the creator about an error, and whether another attempt makes sense."""
     if isinstance(error, GenerationFailed):
-        return Failure(cause=error.cause, message=error.message[:1000], detail=error.detail[:20_000]), error.retryable
+        failure = Failure(cause=error.cause, message=error.message[:1000], detail=error.detail[:20_000])
+        return failure.model_copy(update={"fits": _fits(error)}), error.retryable
     detail = "".join(traceback.format_exception(error))[-20_000:]
-    message = f"The generator stopped with an unexpected error: {type(error).__name__}: {error}"
+    message = f"The generator stopped with an unexpected error: {_in_short(error)}"
     return Failure(cause="generator_error", message=message[:1000], detail=detail), True
 
 
@@ -468,6 +601,20 @@ def _remember(known: OrderedDict[Hashable, None], key: Hashable) -> None:
     known[key] = None
     while len(known) > REMEMBERED:
         known.popitem(last=False)
+
+
+def _fits(error: GenerationFailed) -> Fits | None:
+    if error.fits is None:
+        return None
+    try:
+        return Fits(width=error.fits[0], height=error.fits[1])
+    except ValidationError:
+        log.warning("size_cannot_be_offered", fits=error.fits)
+        return None
+
+
+def _in_short(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def own_name(wanted: str) -> tuple[str, TextIO]:
@@ -491,22 +638,30 @@ def own_name(wanted: str) -> tuple[str, TextIO]:
 
 
 def run_worker(
-    stage: Stage, settings: WorkerSettings, host: str, port: int, make_generator: Callable[[], Generator]
+    stage: Stage, settings: WorkerSettings, host: str, port: int, make_generator: Callable[[OnLoad], Generator]
 ) -> None:
-    """Be a worker for `stage` until a signal ends it. Raises `SettingsError` before anything starts."""
+    """Be a worker for `stage` until a signal ends it.
+
+    Raises `SettingsError` before anything starts, or where the generator cannot be loaded. Ends the process with
+    `DEVICE_LOST` where its device cannot be used any more.
+    """
     check_bind(f"{stage.upper()}_WORKER_HOST", host, settings)
     name, lock = own_name(settings.worker_name or f"{stage}@{socket.gethostname()}")
     artifacts = open_artifacts(settings.artifacts_url)
-    generator = make_generator()
 
     async def serve() -> None:
-        worker = Worker(stage, generator, settings, name, artifacts)
-        log.info("worker_started", worker=name, generator=generator.name)
-        with serve_health(host, port, lambda: None if worker.connected else "not connected to RabbitMQ"):
+        worker = Worker(stage, make_generator, settings, name, artifacts)
+        log.info("worker_started", worker=name)
+        with serve_health(host, port, lambda: worker.trouble):
             await worker.run()
         log.info("worker_ended", worker=name)
 
     with lock:
-        run(serve())
+        try:
+            run(serve())
+        except DeviceLost as error:
+            log.error("device_lost", worker=name, error=str(error))
+            # A library whose device is gone may hang in a tidy end.
+            os._exit(DEVICE_LOST)
     # A generator that never listened would hold the interpreter back for ever.
     os._exit(0)

@@ -2,15 +2,22 @@
 
     take:0.5          works for half a second, in steps of 20 ms
     fail:bad_prompt   fails for good with this cause
+    oom:832x480       fails for good where more pixels than these are asked for
     flaky:2           fails the first two attempts with an error worth retrying
     crash             kills its process (crash:2 - only in the first two attempts)
+    lose              loses its device (lose:2 - only in the first two attempts)
     hang              never ends and does not listen
     boom              raises something nobody expected
+    preview           shows a picture of one colour after every step, that of the finished image in the end
+
+The file SCRIPTED_LOAD, where it is set, says how far loading may go: a number of its three parts, or why
+it cannot go on. When it comes to its device and leaves it, it writes to the file SCRIPTED_DEVICE.
 
 Every start and end is written to the file SCRIPTED_LOG as a JSON line, by the generator itself, so a
 test can see what really ran, and when two ran at once.
 """
 
+import io
 import json
 import os
 import re
@@ -22,13 +29,32 @@ from pathlib import Path
 from typing import Any
 
 from shared.contracts.scene import Stage
-from shared.generator import Cancelled, GenerationFailed, Job, OnStep, Rendered, Stopped
+from shared.generator import Cancelled, DeviceLost, GenerationFailed, Job, OnLoad, OnPreview, OnStep, Rendered, Stopped
+from shared.settings import SettingsError
 
 STEP_S = 0.02
 
 
+PARTS = ("text encoder", "model", "decoder")
+
+
 class Scripted:
     name = "scripted"
+
+    on_preview: OnPreview = staticmethod(lambda _: None)
+
+    def __init__(self, on_load: OnLoad) -> None:
+        for loaded, part in enumerate(PARTS):
+            on_load(loaded, len(PARTS), part)
+            while _allowed() <= loaded:
+                time.sleep(STEP_S)
+        self.take_device()
+
+    def take_device(self) -> None:
+        _note("SCRIPTED_DEVICE", {"what": "takes"})
+
+    def leave_device(self) -> None:
+        _note("SCRIPTED_DEVICE", {"what": "leaves"})
 
     def generate(self, job: Job, on_step: OnStep, cancelled: Cancelled) -> Rendered:
         self._log("start", job)
@@ -47,39 +73,63 @@ class Scripted:
         words = _words(job)
         if "crash" in words and job.attempt <= int(words["crash"] or 1_000_000):
             os.kill(os.getpid(), signal.SIGKILL)
+        if "lose" in words and job.attempt <= int(words["lose"] or 1_000_000):
+            raise DeviceLost("an illegal memory access was encountered")
         if "boom" in words:
             raise ZeroDivisionError("an unexpected error")
         while "hang" in words:
             time.sleep(1)
-        if "flaky" in words and job.attempt <= int(words["flaky"]):
-            raise GenerationFailed("flaky", "It failed, and may work the next time.", retryable=True)
-        if "fail" in words:
-            raise GenerationFailed(words["fail"], "It will never work.", retryable=False, detail="scripted")
+        _fail(words, job)
         take_s = float(words.get("take", os.environ.get("SCRIPTED_TAKE_S", "0")) or 0)
         started = time.monotonic()
         while (spent := time.monotonic() - started) < take_s:
             if cancelled():
                 raise Stopped
             time.sleep(min(STEP_S, take_s - spent))
-            on_step(min(1.0, (time.monotonic() - started) / take_s))
+            fraction = min(1.0, (time.monotonic() - started) / take_s)
+            on_step(fraction)
+            if "preview" in words:
+                self.on_preview(_jpeg(job.seed, fraction))
         on_step(1.0)
 
     def _log(self, what: str, job: Job) -> None:
-        path = os.environ.get("SCRIPTED_LOG")
-        if not path:
-            return
-        line: dict[str, Any] = {
+        line = {
             "what": what,
             "stage": job.stage,
             "scene_id": str(job.scene_id),
             "attempt": job.attempt,
             "number": job.number,
             "text": job.text,
-            "pid": os.getpid(),
-            "at": time.monotonic(),
         }
+        _note("SCRIPTED_LOG", line)
+
+
+def _fail(words: dict[str, str], job: Job) -> None:
+    if "flaky" in words and job.attempt <= int(words["flaky"]):
+        raise GenerationFailed("flaky", "It failed, and may work the next time.", retryable=True)
+    if "oom" in words:
+        width, height = map(int, words["oom"].split("x"))
+        if job.width * job.height > width * height:
+            message = f"The GPU has too little memory for {job.width} x {job.height}."
+            raise GenerationFailed("out_of_memory", message, retryable=False, fits=(width, height))
+    if "fail" in words:
+        raise GenerationFailed(words["fail"], "It will never work.", retryable=False, detail="scripted")
+
+
+def _note(variable: str, line: dict[str, Any]) -> None:
+    path = os.environ.get(variable)
+    if path:
         with Path(path).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+            file.write(json.dumps({**line, "pid": os.getpid(), "at": time.monotonic()}) + "\n")
+
+
+def _allowed() -> int:
+    """How many parts may be loaded by now. Raises `SettingsError` with what the file says instead."""
+    path = os.environ.get("SCRIPTED_LOAD")
+    said = Path(path).read_text() if path else str(len(PARTS))
+    if not said.isdecimal():
+        raise SettingsError(said)
+    return int(said)
 
 
 def _words(job: Job) -> dict[str, str]:
@@ -90,9 +140,19 @@ def _words(job: Job) -> dict[str, str]:
         if slash and stage != job.stage:
             continue
         name, _, value = rest.partition(":")
-        if re.fullmatch("take|fail|flaky|crash|hang|boom", name):
+        if re.fullmatch("take|fail|oom|flaky|crash|lose|hang|boom|preview", name):
             found[name] = value
     return found
+
+
+def _jpeg(seed: int, fraction: float) -> bytes:
+    """From grey to the colour of `_png`."""
+    from PIL import Image
+
+    colour = tuple(round(128 + ((seed >> shift & 255) - 128) * fraction) for shift in (0, 8, 16))
+    file = io.BytesIO()
+    Image.new("RGB", (16, 9), colour).save(file, "JPEG")
+    return file.getvalue()
 
 
 def _png(seed: int) -> bytes:

@@ -97,8 +97,9 @@ class Change:
         """Store a finished file as a take of a scene that was loaded, and select it where the decision says so."""
         stage, artifact, found = take.stage, take.artifact, self._owners.pop(owner.id)
         source = owner.image if stage is Stage.VIDEO else None
-        made_from = storyboard.fingerprint(stage, SceneInput.model_validate_json(found.input), source)
-        take_id = storyboard.add_take(self.connection, owner, stage, artifact, made_from, self.now)
+        given = SceneInput.model_validate_json(found.input)
+        made_from = storyboard.fingerprint(stage, given, source)
+        take_id = storyboard.add_take(self.connection, owner, stage, artifact, made_from, given.seed, self.now)
         if take_id is None or found.owner_id is None:
             return
         empty = found._mapping[f"{stage}_take_id"] is None
@@ -109,6 +110,7 @@ class Change:
             take_id,
             stage,
             artifact,
+            given,
             made_from,
             selected=take.selection is Selection.ALWAYS or (take.selection is Selection.IF_NONE and empty),
         )

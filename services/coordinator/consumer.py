@@ -14,7 +14,7 @@ from services.coordinator.store import scenes
 from services.coordinator.store.database import Unavailable
 from shared.bus import Bus, BusUnavailable, Delivery, Unroutable
 from shared.contracts.claims import Claim, Granted, Question, Refused, Renew, Renewed
-from shared.contracts.events import Result, WorkerSeen
+from shared.contracts.events import Result, WorkerSeen, WorkerState
 from shared.contracts.topology import OWN_PRESENCE, QUESTIONS, RESULTS
 from shared.faults import crash_point
 from shared.logs import get_logger
@@ -89,10 +89,13 @@ class Consumer:
                 await self._patiently(self._take_back_from_dead, sign)
 
     def _take_back_from_dead(self, sign: WorkerSeen) -> None:
-        """A worker that comes back under its name has lost what its old process was doing."""
+        """A process that has failed was doing what it will not end, and so was one whose name has a new process."""
+        failed = sign.state is WorkerState.FAILED
         with self._advance.database.read() as connection:
             lost = [
-                row for row in scenes.running(connection) if row.worker == sign.name and row.session != sign.session
+                row
+                for row in scenes.running(connection)
+                if row.worker == sign.name and (row.session == sign.session) is failed
             ]
         for row in lost:
             self._advance.take_back(row.project_id, [(row.id, row.attempt)])

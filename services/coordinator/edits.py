@@ -1,6 +1,5 @@
 """What a creator changes in a storyboard: projects, sentences, takes. Each is one `Change`."""
 
-import secrets
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -8,8 +7,9 @@ from uuid import UUID, uuid4
 
 from services.coordinator.advance import Advance, Change
 from services.coordinator.errors import BadField, Conflict, NotFound
-from services.coordinator.runs import cancel_in, cancel_scene_in
+from services.coordinator.runs import cancel_in, cancel_scene_in, draw_seed
 from services.coordinator.store import scenes, storyboard
+from shared.contracts.claims import SceneInput
 from shared.contracts.project import Project, ProjectSummary, Sentence, Size, Storyboard, Take
 from shared.contracts.scene import Artifact, Stage
 
@@ -38,7 +38,7 @@ def create_project(
 
 
 def _seed(wanted: int | None) -> int:
-    return secrets.randbelow(2**31) if wanted is None else wanted
+    return draw_seed() if wanted is None else wanted
 
 
 def read_storyboard(advance: Advance, project_id: UUID) -> Storyboard:
@@ -137,7 +137,7 @@ def add_sentence(
 
 
 def edit_sentence(advance: Advance, project_id: UUID, sentence_id: UUID, changes: dict[str, Any]) -> Sentence:
-    """Change text, prompt or seed; its takes become stale. A running scene keeps what it was given."""
+    """Change text, prompt, seed or its lock; takes of another one become stale. What runs is not touched."""
     with advance.change(project_id) as change:
         changes = _different(_find(change, sentence_id), changes)
         if changes:
@@ -195,23 +195,27 @@ def read_takes(advance: Advance, project_id: UUID, sentence_id: UUID) -> list[Ta
         found = storyboard.sentences(connection, project_id, [sentence_id])
         if row is None or not found:
             raise NotFound("sentence", sentence_id)
-        given = storyboard.given_for(head, row.text, row.prompt, row.seed)
-        today = {
-            stage: storyboard.fingerprint(stage, given, found[0].image if stage is Stage.VIDEO else None)
-            for stage in Stage
-        }
+        given, image = storyboard.given_for(head, row.text, row.prompt, row.seed), found[0].image
+        stale = {row.image_take_id: found[0].image_stale, row.video_take_id: found[0].video_stale}
         return [
             storyboard.to_take(
                 take,
-                selected=take.id in (row.image_take_id, row.video_take_id),
-                stale=take.made_from != today[Stage(take.stage)],
+                selected=take.id in stale,
+                stale=stale[take.id] if take.id in stale else _would_be_stale(take, given, image),
             )
             for take in reversed(storyboard.takes_of(connection, sentence_id))
         ]
 
 
+def _would_be_stale(take: Any, given: SceneInput, image: Artifact | None) -> bool:
+    """Whether an old take would show as stale if it were selected: its seed would come with it."""
+    stage = Stage(take.stage)
+    own = given.model_copy(update={"seed": take.seed})
+    return bool(take.made_from != storyboard.fingerprint(stage, own, image if stage is Stage.VIDEO else None))
+
+
 def select_take(advance: Advance, project_id: UUID, sentence_id: UUID, take_id: UUID) -> Sentence:
-    """Show this take. Another image makes the video stale, and does not touch it."""
+    """Show this take. Another image brings its seed with it, and makes the video stale without touching it."""
     with advance.change(project_id) as change:
         row = _find(change, sentence_id)
         take = next((t for t in storyboard.takes_of(change.connection, sentence_id) if t.id == take_id), None)
@@ -219,7 +223,8 @@ def select_take(advance: Advance, project_id: UUID, sentence_id: UUID, take_id: 
             raise NotFound("take", take_id)
         column = f"{take.stage}_take_id"
         if row._mapping[column] != take_id:
-            storyboard.set_sentence(change.connection, sentence_id, **{column: take_id})
+            seed = {"seed": take.seed} if take.stage == Stage.IMAGE.value else {}
+            storyboard.set_sentence(change.connection, sentence_id, **{column: take_id}, **seed)
             storyboard.refresh_stale(change.connection, change.head, [sentence_id])
             change.edited = True
         return _one(change, sentence_id)

@@ -183,7 +183,12 @@ class Ticks:
             (Stage.VIDEO, videos_queued, Cause.NO_VIDEO_WORKER),
         ):
             if queued and not self._presence.alive(stage):
-                message = f"No {stage} worker is running. Start one; the run goes on by itself."
+                failed = self._presence.failed(stage)
+                message = (
+                    f"The {stage} worker does not run: {failed[0].detail}"
+                    if failed
+                    else f"No {stage} worker is running. Start one; the run goes on by itself."
+                )
                 return Notice(cause=cause, message=message)
         return None
 

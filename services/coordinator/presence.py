@@ -8,6 +8,7 @@ from shared.contracts.events import WorkerSeen, WorkerState
 from shared.contracts.scene import Stage
 
 MISSED = 3  #: signs of life that may be missing
+REMEMBERED_S = 600  #: why a worker could not start; after that nobody seems to try any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Presence:
         self._listening_since = time.monotonic()
 
     def seen(self, sign: WorkerSeen) -> bool:
-        """Take note. True where a worker came back under its name as a new process: the old one is dead."""
+        """Take note. True where a process is dead: it said so, or its worker came back under its name as a new one."""
         with self._lock:
             before = self._signs.get(sign.name)
             if sign.state is WorkerState.GONE:
@@ -33,15 +34,22 @@ class Presence:
                     del self._signs[sign.name]
                 return False
             self._signs[sign.name] = _Sign(sign, time.monotonic())
-            return before is None or before.seen.session != sign.session
+            return sign.state is WorkerState.FAILED or before is None or before.seen.session != sign.session
 
-    def alive(self, stage: Stage | None = None) -> list[WorkerSeen]:
-        """Workers heard of lately, by name."""
+    def known(self) -> list[WorkerSeen]:
+        """Workers heard of lately, and those that ended with a reason and did not come back; by name."""
         now = time.monotonic()
         with self._lock:
             signs = sorted(self._signs.values(), key=lambda sign: sign.seen.name)
-        alive = [sign.seen for sign in signs if now - sign.at < MISSED * sign.seen.every_s]
-        return [seen for seen in alive if stage is None or seen.stage is stage]
+        return [sign.seen for sign in signs if now - sign.at < _good_for_s(sign.seen)]
+
+    def alive(self, stage: Stage) -> list[WorkerSeen]:
+        """Those for `stage` that do, or soon will do, its jobs."""
+        return [seen for seen in self.known() if seen.stage is stage and seen.state is not WorkerState.FAILED]
+
+    def failed(self, stage: Stage) -> list[WorkerSeen]:
+        """Those for `stage` that ended with a reason."""
+        return [seen for seen in self.known() if seen.stage is stage and seen.state is WorkerState.FAILED]
 
     def restarted(self) -> None:
         """We were deaf until now, and must listen a while before we may say that somebody is missing."""
@@ -49,3 +57,7 @@ class Presence:
 
     def knows(self, every_s: float) -> bool:
         return time.monotonic() - self._listening_since > (MISSED + 1) * every_s
+
+
+def _good_for_s(seen: WorkerSeen) -> float:
+    return REMEMBERED_S if seen.state is WorkerState.FAILED else MISSED * seen.every_s

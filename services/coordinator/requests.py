@@ -19,7 +19,7 @@ from pydantic import (
 from services.coordinator.edits import MAX_SEED
 from shared.contracts.project import NUMBER, Size
 from shared.contracts.run import Order
-from shared.contracts.scene import Stage
+from shared.contracts.scene import Fits, Stage
 
 MAX_SENTENCE = 2_000  #: characters
 MAX_PROMPT = 4_000
@@ -121,6 +121,7 @@ class EditSentence(Asked):
     text: Text | None = None
     prompt: Prompt | None = None
     seed: Seed | None = None
+    seed_locked: Flag | None = None  #: presses with `vary` keep the seed
 
 
 class Reorder(Asked):
@@ -132,6 +133,8 @@ class GenerateScenes(Asked):
     stages: Annotated[Stages, Field(min_length=1)] = (Stage.IMAGE, Stage.VIDEO)
     replace: Stages = ()  #: stages to make anew where they exist
     sentence_ids: Named | None = None
+    #: With a new seed where it is not locked. It becomes the sentence's own when an image made with it is selected.
+    vary: Flag = False
     dry_run: Flag = False  #: answer the plan, change nothing
 
     @field_validator("replace")
@@ -148,8 +151,22 @@ class PauseRun(Asked):
 
 
 class RetryFailed(Asked):
+    """Without a size, what did not fit is made in the size that its failure names."""
+
     cause: Annotated[str, Field(max_length=64)] | None = None
     sentence_ids: Named | None = None
+    width: Annotated[int, Field(ge=64, le=4096, multiple_of=2), NUMBER] | None = None  #: pixels, for this retry alone
+    height: Annotated[int, Field(ge=64, le=4096, multiple_of=2), NUMBER] | None = None
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> Self:
+        if (self.width is None) != (self.height is None):
+            raise ValueError("give both `width` and `height`, or neither")
+        return self
+
+    @property
+    def fits(self) -> Fits | None:
+        return Fits(width=self.width, height=self.height) if self.width and self.height else None
 
 
 class Login(Asked):

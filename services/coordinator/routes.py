@@ -147,7 +147,7 @@ def _sentence_routes(router: APIRouter, advance: Advance, settings: CoordinatorS
 
     @router.patch(path + "/{sentence_id}", response_model=Sentence, tags=["sentences"])
     def edit_sentence(project_id: ProjectId, sentence_id: SentenceId, body: requests.EditSentence) -> Response:
-        """Change text, prompt or seed. Its takes are marked stale."""
+        """Change text, prompt, seed or its lock. Takes of another text, prompt or seed are marked stale."""
         changes = body.model_dump(exclude_none=True)
         if "prompt" in body.model_fields_set:
             changes["prompt"] = body.prompt or None
@@ -195,6 +195,7 @@ def _press_routes(router: APIRouter, advance: Advance) -> None:
             stages=tuple(dict.fromkeys(asked.stages)),
             replace=tuple(dict.fromkeys(asked.replace)),
             sentence_ids=tuple(dict.fromkeys(asked.sentence_ids)) if asked.sentence_ids else None,
+            vary=asked.vary,
         )
         if asked.dry_run:
             plan, sentences = runs.show_plan(advance, project_id, press)
@@ -259,9 +260,12 @@ def _run_routes(router: APIRouter, advance: Advance, stopped: Callable[[], None]
 
     @router.post("/runs/{run_id}/retry-failed", response_model=Run, responses=ACCEPTED, tags=["runs"])
     def retry_failed(run_id: RunId, body: Annotated[requests.RetryFailed | None, Body()] = None) -> Response:
-        """Make the failed sentences again: all, of one cause, or those named. Images that exist are kept."""
+        """Make the failed sentences again: all, of one cause, or those named. Images that exist are kept.
+
+        What did not fit is made in the size that was asked for here, else in the one that its failure names.
+        """
         asked = body or requests.RetryFailed()
-        run, new = runs.retry(advance, run_id, cause=asked.cause, sentence_ids=asked.sentence_ids)
+        run, new = runs.retry(advance, run_id, cause=asked.cause, sentence_ids=asked.sentence_ids, fits=asked.fits)
         return answer(run, 202 if new else 200)
 
 
@@ -294,8 +298,8 @@ def _file_routes(router: APIRouter, advance: Advance, settings: CoordinatorSetti
 def _studio_routes(router: APIRouter, presence: Presence, settings: CoordinatorSettings) -> None:
     @router.get("/workers", response_model=responses.Workers, tags=["studio"])
     def workers() -> Response:
-        """Who is alive, with which generator, and what they do now."""
-        return answer(responses.Workers(workers=presence.alive()))
+        """Who is alive, with which generator, and what they do now; and who ended because it cannot work."""
+        return answer(responses.Workers(workers=presence.known()))
 
     @router.get("/config", response_model=responses.Config, tags=["studio"])
     def config() -> Response:

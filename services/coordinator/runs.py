@@ -1,7 +1,8 @@
 """What a creator asks for: press, cancel, pause, resume, retry. Each is one `Change`."""
 
 import hashlib
-from collections.abc import Sequence
+import secrets
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
@@ -11,10 +12,11 @@ from services.coordinator.errors import BadField, Conflict, NotFound
 from services.coordinator.lifecycle import Cancel, Changed, Pause, decide
 from services.coordinator.plan import Plan, make_plan
 from services.coordinator.store import outbox, scenes, storyboard
+from shared.contracts.claims import SceneInput
 from shared.contracts.commands import Stop
-from shared.contracts.project import Project, Sentence
+from shared.contracts.project import Project, Sentence, Size
 from shared.contracts.run import Order, Run, RunKind, RunStatus
-from shared.contracts.scene import Scene, SceneStatus, Stage, Stopping
+from shared.contracts.scene import Failure, Fits, Scene, SceneStatus, Stage, Stopping
 from shared.logs import get_logger
 
 log = get_logger(__name__)
@@ -28,12 +30,18 @@ class Press:
     stages: tuple[Stage, ...] = (Stage.IMAGE, Stage.VIDEO)
     replace: tuple[Stage, ...] = ()
     sentence_ids: tuple[UUID, ...] | None = None
+    vary: bool = False  #: with new seeds, where they are not locked
+    fits: Fits | None = None  #: in this size
 
     @property
     def fingerprint(self) -> str:
         """Equal for equal requests, so that a second press is folded into the first."""
         ids = "all" if self.sentence_ids is None else ",".join(sorted(str(i) for i in self.sentence_ids))
-        parts = (self.order, ",".join(sorted(self.stages)), ",".join(sorted(self.replace)), ids)
+        parts = [self.order, ",".join(sorted(self.stages)), ",".join(sorted(self.replace)), ids]
+        if self.vary:
+            parts.append("vary")
+        if self.fits:
+            parts.append(f"{self.fits.width}x{self.fits.height}")
         return hashlib.sha256("|".join(parts).encode()).hexdigest()
 
 
@@ -65,13 +73,18 @@ def start(advance: Advance, project_id: UUID, press: Press) -> tuple[Run, bool]:
             raise Conflict(_nothing_to_do(sentences, plan))
         kind = RunKind.BULK if press.sentence_ids is None else RunKind.PARTIAL
         made = [(sentence, plan.stages[sentence.id]) for sentence in sentences if sentence.id in plan.stages]
-        return _create(advance, change, made, kind, press, retry_of=None), True
+        seeds = {s.id: draw_seed() for s, _ in made if press.vary and not s.seed_locked}
+        return _create(advance, change, made, kind, press, seeds=seeds), True
 
 
 def retry(
-    advance: Advance, run_id: UUID, *, cause: str | None, sentence_ids: Sequence[UUID] | None
+    advance: Advance, run_id: UUID, *, cause: str | None, sentence_ids: Sequence[UUID] | None, fits: Fits | None = None
 ) -> tuple[Run, bool]:
-    """Make the failed sentences of a run again, all, of one cause, or those named."""
+    """Make the failed sentences of a run again, all, of one cause, or those named.
+
+    In the size `fits`, else each in the one that its failure names where the project still asks for a larger one:
+    what did not fit is not tried again.
+    """
     with advance.change(_project_of(advance, run_id)) as change:
         _check_alive(change.head)
         row = scenes.run_row(change.connection, run_id)
@@ -82,6 +95,7 @@ def retry(
         press = Press(
             order=Order(row.order) if row else Order.IMAGES_FIRST,
             sentence_ids=tuple(scene.sentence_id for scene in failed),
+            fits=fits,
         )
         for active in scenes.active_runs(change.connection, change.head.id):
             if active.retry_of == run_id and active.request == press.fingerprint:
@@ -96,7 +110,26 @@ def retry(
                 "The failed sentences are being made by another run." if remaining else "Nothing failed in this run."
             )
         made.sort(key=lambda pair: pair[0].position)
-        return _create(advance, change, made, RunKind.PARTIAL, press, retry_of=run_id), True
+        # What was to be varied still is, with the seed that was drawn for it.
+        given = scenes.inputs(change.connection, [sentence.scene_id for sentence, _ in made if sentence.scene_id])
+        seeds = {s.id: given[s.scene_id].seed for s, _ in made if s.scene_id and given[s.scene_id].instead_of == s.seed}
+        sizes = {
+            scene.sentence_id: _size_to_retry(change.head.size, scene.failure, given[scene.id], fits)
+            for scene in failed
+            if scene.id in given
+        }
+        return _create(advance, change, made, RunKind.PARTIAL, press, seeds=seeds, sizes=sizes, retry_of=run_id), True
+
+
+def _size_to_retry(size: Size, failure: Failure | None, given: SceneInput, asked: Fits | None) -> Size:
+    """`size` is the project's."""
+    fits = failure.fits if failure else None
+    if asked:
+        return size.model_copy(update=asked.model_dump())
+    if fits and fits.width * fits.height < size.width * size.height:
+        return size.model_copy(update=fits.model_dump())
+    # It failed for another reason in a size that was chosen because the project's does not fit.
+    return given.size if fits is None and given.wanted == size else size
 
 
 def cancel(advance: Advance, run_id: UUID) -> tuple[Run, bool]:
@@ -254,8 +287,11 @@ def _create(
     kind: RunKind,
     press: Press,
     *,
-    retry_of: UUID | None,
+    seeds: Mapping[UUID, int],
+    sizes: Mapping[UUID, Size] | None = None,
+    retry_of: UUID | None = None,
 ) -> Run:
+    """`seeds` and `sizes`, by sentence, are those of this run alone; a seed stays with the image made with it."""
     run_id = uuid4()
     scenes.insert_run(
         change.connection,
@@ -270,7 +306,7 @@ def _create(
     )
     new = [_scene(change.head, run_id, sentence, stages) for sentence, stages in made]
     frozen = [
-        (scene, storyboard.given_for(change.head, sentence.text, sentence.prompt, sentence.seed))
+        (scene, _given(change.head, sentence, seeds.get(sentence.id), (sizes or {}).get(sentence.id)))
         for scene, (sentence, _) in zip(new, made, strict=True)
     ]
     scenes.insert_scenes(change.connection, frozen, change.now)
@@ -278,6 +314,19 @@ def _create(
     change.reset = True
     log.info("run_started", run_id=str(run_id), project_id=str(change.head.id), scenes=len(new), kind=kind.value)
     return advance.settle(change, run_id)
+
+
+def draw_seed() -> int:
+    return secrets.randbelow(2**31)
+
+
+def _given(head: Project, sentence: Sentence, seed: int | None, size: Size | None) -> SceneInput:
+    given = storyboard.given_for(head, sentence.text, sentence.prompt, sentence.seed)
+    if seed is not None:
+        given = given.model_copy(update={"seed": seed, "instead_of": sentence.seed})
+    if size is not None and size != head.size:
+        given = given.model_copy(update={"size": size, "wanted": head.size})
+    return given
 
 
 def _scene(head: Project, run_id: UUID, sentence: Sentence, stages: tuple[Stage, ...]) -> Scene:

@@ -10,7 +10,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from websockets.asyncio.server import ServerConnection, broadcast
 
 from services.notifier.fanout import Fanout, Sending
-from shared.contracts.events import BrowserEvent, SceneChanged, Status, WorkerSeen
+from shared.contracts.events import BrowserEvent, SceneChanged, ScenePreviewed, Status, WorkerSeen
 from shared.logs import get_logger
 
 TICK_S = 0.05  #: how late something that waits may be
@@ -91,6 +91,9 @@ class Connections:
         for sending in sendings:
             # Before an event and not after it: right after a large one even the quickest reader has it unsent.
             to = self._without_slow(sending.to)
+            if isinstance(sending.event, ScenePreviewed):
+                # Who has not read yet what came before gets a later one: pictures must not pile up.
+                to = [socket for socket in to if not socket.transport.get_write_buffer_size()]
             data = sending.event.model_dump_json().encode()
             with broadcast_seconds.time():
                 broadcast(to, data, text=True)

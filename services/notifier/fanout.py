@@ -1,7 +1,7 @@
 """Who gets what, and when. Pure: sockets are anything hashable, and `now` is seconds on any steady clock.
 
 Whole-state events pass at once, each exactly once, in the order they came. Only what is never stored,
-progress and signs of life, is thinned out: the latest wins and is sent in the end. Nothing here grows
+progress, previews and signs of life, is thinned out: the latest wins and is sent in the end. Nothing here grows
 with time: rooms exist while somebody listens, and what is remembered beyond that is bounded.
 """
 
@@ -17,6 +17,7 @@ from shared.contracts.events import (
     Resync,
     RunChanged,
     SceneChanged,
+    ScenePreviewed,
     SceneProgressed,
     Status,
     StoryboardChanged,
@@ -25,7 +26,7 @@ from shared.contracts.events import (
 from shared.contracts.run import ACTIVE
 from shared.contracts.scene import TERMINAL, Scene, Stage
 
-PACE_S = 0.25  #: between two messages of progress of one scene, and between two signs of one worker
+PACE_S = 0.25  #: between two messages of progress of one scene, two previews of it, and two signs of one worker
 REPEAT_S = 2.0  #: between two equal signs of life of one worker
 GAP_S = 0.5  #: for a missing number to arrive after all
 REMEMBERED = 10_000  #: scenes and runs, and workers
@@ -121,6 +122,7 @@ class Fanout(Generic[S]):
         self._rooms: dict[UUID, _Room[S]] = {}
         self._gaps: set[UUID] = set()  #: projects with a number missing
         self._progress: _Pace[UUID, SceneProgressed] = _Pace()  #: by scene
+        self._previews: _Pace[UUID, ScenePreviewed] = _Pace()  #: by scene
         self._workers: _Pace[str, WorkerSeen] = _Pace()  #: by name
         self._places: OrderedDict[UUID, Place] = OrderedDict()  #: how far each scene is, and each ended run
         self._signs: OrderedDict[str, tuple[WorkerSeen, float]] = OrderedDict()  #: the last of each worker, and when
@@ -141,18 +143,15 @@ class Fanout(Generic[S]):
     @property
     def waiting(self) -> bool:
         """Whether time alone will bring something to send."""
-        return bool(self._gaps or self._progress.waiting or self._workers.waiting)
+        return bool(self._gaps or self._progress.waiting or self._previews.waiting or self._workers.waiting)
 
     def status(self, event: Status, now: float) -> list[Sending[S]]:
         """What happened in a project."""
         room = self._rooms.get(event.project_id)
         if room is None:
             return []
-        if isinstance(event, SceneProgressed):
-            if self._is_old(event):
-                return []
-            self._advance(event.scene_id, _place(event))
-            return self._to_room([event]) if self._progress.admits(event.scene_id, event, now) else []
+        if isinstance(event, SceneProgressed | ScenePreviewed):
+            return self._to_room([event]) if self._admits(event, now) else []
         self._learn(event)
         room.numbers.note(event.seq, now)
         # What is no longer missing may close a gap as well as a jump may open one.
@@ -186,8 +185,17 @@ class Fanout(Generic[S]):
         return [
             *(Sending(Resync(), tuple(self._rooms[project_id].sockets)) for project_id in missed),
             *self._to_room(event for event in self._progress.due(now) if not self._is_old(event)),
+            *self._to_room(event for event in self._previews.due(now) if not self._is_old(event)),
             *self._to_all(self._workers.due(now)),
         ]
+
+    def _admits(self, event: SceneProgressed | ScenePreviewed, now: float) -> bool:
+        if self._is_old(event):
+            return False
+        self._advance(event.scene_id, _place(event))
+        if isinstance(event, ScenePreviewed):
+            return self._previews.admits(event.scene_id, event, now)
+        return self._progress.admits(event.scene_id, event, now)
 
     def _learn(self, event: SceneChanged | RunChanged | StoryboardChanged) -> None:
         """Remember how far its scenes are, so that late progress can be told."""
@@ -202,7 +210,7 @@ class Fanout(Generic[S]):
         # Events may overtake each other; a scene never goes back.
         _remember(self._places, key, max(place, self._places.get(key, place)), self._remembered)
 
-    def _is_old(self, event: SceneProgressed) -> bool:
+    def _is_old(self, event: SceneProgressed | ScenePreviewed) -> bool:
         return any(_place(event) < self._places.get(key, (0, 0)) for key in (event.scene_id, event.run_id))
 
     def _to_room(self, events: Iterable[Status]) -> list[Sending[S]]:
@@ -214,7 +222,7 @@ class Fanout(Generic[S]):
         return [Sending(event, everybody) for event in events if everybody]
 
 
-def _place(at: Scene | SceneProgressed) -> Place:
+def _place(at: Scene | SceneProgressed | ScenePreviewed) -> Place:
     return _STAGES[at.stage], at.attempt
 
 

@@ -5,19 +5,19 @@ import sys
 
 from services.video_worker.settings import VideoWorkerSettings
 from shared.contracts.scene import Stage
-from shared.generator import Generator, load_generator
+from shared.generator import Generator, OnLoad, load_generator
 from shared.logs import configure_logs
 from shared.settings import SettingsError, load
 from shared.worker import run_worker
 
 
-def make_generator(backend: str) -> Generator:
-    """The generator that BACKEND names. Raises `SettingsError`."""
-    if backend == "animatic":
+def make_generator(settings: VideoWorkerSettings, on_load: OnLoad) -> Generator:
+    """The generator that BACKEND names, loaded. Raises `SettingsError`."""
+    if settings.backend == "animatic":
         from services.video_worker.animatic import Animatic
 
         return Animatic()
-    return load_generator(backend)
+    return load_generator(settings.backend, settings, on_load)
 
 
 def main() -> int:
@@ -36,7 +36,7 @@ def main() -> int:
             settings,
             settings.video_worker_host,
             settings.video_worker_port,
-            lambda: make_generator(settings.backend),
+            lambda on_load: make_generator(settings, on_load),
         )
     except SettingsError as error:
         print(f"video-worker: {error}", file=sys.stderr)

@@ -19,6 +19,8 @@ class SceneInput(Contract):
     style: str
     seed: int
     size: Size
+    wanted: Size | None = None  #: the project's at the press, where `size` is another one that fits
+    instead_of: int | None = None  #: the sentence's seed at the press, where `seed` is another one drawn for this scene
 
 
 class Claim(SceneMessage):

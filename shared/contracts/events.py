@@ -11,6 +11,8 @@ from shared.contracts.project import Sentence
 from shared.contracts.run import Run
 from shared.contracts.scene import Artifact, Contract, Failure, Scene, Stage
 
+MAX_PREVIEW = 21_848  #: characters: 16 KiB as base64
+
 # From a worker about a job it was granted. The coordinator stores them.
 
 
@@ -63,6 +65,7 @@ class WorkerState(StrEnum):
     STARTING = "starting"  #: loading its generator
     IDLE = "idle"
     BUSY = "busy"
+    FAILED = "failed"  #: ended because it cannot work; `detail` says why
     GONE = "gone"  #: shut down in order
 
 
@@ -75,7 +78,7 @@ class WorkerSeen(Message):
     stage: Stage
     generator: str  #: such as `animatic`, or a model's name
     state: WorkerState
-    detail: str = ""  #: such as `loading 3 of 7`
+    detail: str = ""  #: such as `loading 3 of 7: text encoder`
     project_id: UUID | None = None  #: what it does now
     scene_id: UUID | None = None
     number: int | None = None  #: place of that sentence in its story
@@ -125,14 +128,28 @@ class SceneProgressed(ProjectEvent):
     fraction: Annotated[float, Field(ge=0, le=1)]
 
 
+class ScenePreviewed(ProjectEvent):
+    """What a running job will look like. Never stored; any of them may be lost, and the latest counts."""
+
+    type: Literal["scene_previewed"] = "scene_previewed"
+    run_id: UUID
+    scene_id: UUID
+    sentence_id: UUID
+    stage: Stage
+    attempt: int
+    picture: Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]+={0,2}$", max_length=MAX_PREVIEW)]  #: a JPEG, as base64
+
+
 class Resync(Contract):
     """The notifier may have missed something: fetch the storyboard again."""
 
     type: Literal["resync"] = "resync"
 
 
-Status = Annotated[SceneChanged | RunChanged | StoryboardChanged | SceneProgressed, Field(discriminator="type")]
+Status = Annotated[
+    SceneChanged | RunChanged | StoryboardChanged | SceneProgressed | ScenePreviewed, Field(discriminator="type")
+]
 BrowserEvent = Annotated[
-    SceneChanged | RunChanged | StoryboardChanged | SceneProgressed | WorkerSeen | Resync,
+    SceneChanged | RunChanged | StoryboardChanged | SceneProgressed | ScenePreviewed | WorkerSeen | Resync,
     Field(discriminator="type"),
 ]

@@ -35,6 +35,7 @@ class Take(Contract):
     id: UUID
     stage: Stage
     artifact: Artifact
+    seed: int  #: that it was made with
     selected: bool
     stale: bool  #: made from a text, prompt, style, seed, size or image that has changed since
     created_at: datetime
@@ -48,6 +49,7 @@ class Sentence(Contract):
     text: str
     prompt: str | None = None  #: what to draw, where it is not the text itself
     seed: int
+    seed_locked: bool = False  #: a press that varies seeds leaves it alone
     image: Artifact | None = None
     video: Artifact | None = None
     image_stale: bool = False

@@ -39,12 +39,20 @@ class Stopping(StrEnum):
     PAUSE = "pause"  #: goes back to waiting
 
 
+class Fits(Contract):
+    """A size that the failed job would fit in."""
+
+    width: Annotated[int, Field(ge=64, le=4096, multiple_of=2)]  #: pixels
+    height: Annotated[int, Field(ge=64, le=4096, multiple_of=2)]  #: pixels
+
+
 class Failure(Contract):
     """Why a scene failed, in a form that can be grouped, shown and copied."""
 
     cause: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]  #: code to group by
     message: Annotated[str, Field(max_length=1000)]  #: one sentence for the creator
     detail: Annotated[str, Field(max_length=20_000)] = ""  #: technical text to copy
+    fits: Fits | None = None  #: where a smaller size would do, `out_of_memory` above all
 
 
 class Artifact(Contract):

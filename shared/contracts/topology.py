@@ -15,6 +15,7 @@ from shared.contracts.events import (
     JobStopped,
     RunChanged,
     SceneChanged,
+    ScenePreviewed,
     SceneProgressed,
     StoryboardChanged,
     VideoCompleted,
@@ -85,4 +86,5 @@ ROUTES: dict[type[Message], Route] = {
     RunChanged: Route(STATUS, "project.{project_id}"),
     StoryboardChanged: Route(STATUS, "project.{project_id}"),
     SceneProgressed: Route(STATUS, "project.{project_id}"),
+    ScenePreviewed: Route(STATUS, "project.{project_id}"),
 }

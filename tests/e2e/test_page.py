@@ -1,6 +1,7 @@
 """The page in a real browser, over the real services: what a creator sees and does."""
 
 import re
+import signal
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -233,11 +234,105 @@ def test_a_failure_leads_to_the_dialog_and_a_retry_succeeds(context: BrowserCont
     assert all(sentence["video"] for sentence in studio.storyboard(project_id)["sentences"])
 
 
+def test_what_did_not_fit_is_retried_in_the_size_that_does(context: BrowserContext, studio: Stack) -> None:
+    page, project_id = open_board(context, studio, sentences(2, "image/oom:832x480 take:0.1"))
+    press(page)
+    ended(page, "0 of 2 scenes done, 2 failed")
+    page.get_by_role("button", name="Show errors").click()
+    dialog = page.get_by_role("dialog", name="2 scenes failed")
+    expect(dialog).to_contain_text("too little memory for 1280 x 720")
+    expect(dialog.get_by_role("button", name="Retry scene 1 at 832 × 480")).to_be_visible()
+    assert axe_findings(page) == []
+    dialog.get_by_role("button", name="Retry all 2 at 832 × 480").click()
+    expect(page.get_by_role("dialog", name="Nothing is left to fix")).to_be_visible(timeout=SOON)
+    page.get_by_role("button", name="Close").last.click()
+    ended(page, "All 2 scenes are done")
+    expect(card(page, 1)).to_contain_text("Video ready")
+    board = studio.storyboard(project_id)
+    assert (board["project"]["size"]["width"], board["sentences"][0]["image_stale"]) == (1280, False)
+
+
 def test_an_attempt_above_one_is_shown(context: BrowserContext, studio: Stack) -> None:
     page, _ = open_board(context, studio, sentences(1, "image/flaky:1 take:1"))
     press(page)
     passes(page, 1, "attempt 2")
     ended(page, "The scene is done")
+
+
+def test_what_is_being_made_shows_on_its_card_until_the_image_is_there(context: BrowserContext, studio: Stack) -> None:
+    page, project_id = open_board(context, studio, sentences(1, "image/take:2 image/preview video/take:1"))
+    before = card(page, 1).bounding_box()
+    press(page)
+    preview = card(page, 1).locator("img[data-preview]")
+    expect(preview).to_be_visible(timeout=SOON)
+    first = preview.get_attribute("src")
+    expect(preview).not_to_have_attribute("src", first or "", timeout=SOON)
+    assert preview.evaluate("(img) => img.naturalWidth") == 16
+    page.get_by_role("button", name="Open scene 1").click()
+    expect(page.get_by_role("dialog").locator("img[data-preview]")).to_be_visible(timeout=SOON)
+    expect(page.get_by_role("dialog").locator("img[data-preview]")).to_have_count(0, timeout=LATER)
+    image = studio.storyboard(project_id)["sentences"][0]["image"]["key"]
+    expect(page.get_by_role("dialog").locator(f'[poster$="{image}"], [src$="{image}"]').first).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(preview).to_have_count(0)
+    ended(page, "The scene is done")
+    assert card(page, 1).bounding_box() == before, "nothing has moved"
+
+
+def test_a_new_image_that_is_cancelled_leaves_the_old_one_as_good_as_it_was(
+    context: BrowserContext, studio: Stack
+) -> None:
+    page, project_id = open_board(context, studio, [{"text": "A scene.", "prompt": "take:0.1"}])
+    press(page)
+    ended(page, "The scene is done")
+    before = studio.storyboard(project_id)["sentences"][0]
+    for worker in ("image-worker", "video-worker"):
+        studio.services[worker].signal(signal.SIGSTOP)
+    try:
+        page.get_by_role("button", name="Open scene 1").click()
+        dialog = page.get_by_role("dialog")
+        dialog.get_by_role("button", name="New image", exact=True).click()
+        expect(dialog.get_by_text("Image queued")).to_be_visible(timeout=SOON)
+        dialog.get_by_role("button", name="Cancel this scene").click()
+        expect(dialog.get_by_text("Video ready")).to_be_visible(timeout=SOON)
+    finally:
+        for worker in ("image-worker", "video-worker"):
+            studio.services[worker].signal(signal.SIGCONT)
+    after = studio.storyboard(project_id)["sentences"][0]
+    assert (after["seed"], after["prompt"]) == (before["seed"], "take:0.1")
+    assert not after["image_stale"] and not after["video_stale"]
+
+
+def test_a_seed_is_kept_once_it_is_locked(context: BrowserContext, studio: Stack) -> None:
+    page, project_id = open_board(context, studio, [{"text": "A scene.", "prompt": "take:0.1"}])
+    press(page)
+    ended(page, "The scene is done")
+
+    def seed() -> int:
+        return int(studio.storyboard(project_id)["sentences"][0]["seed"])
+
+    def another_image(takes: int) -> None:
+        dialog.get_by_role("button", name="New image", exact=True).click()
+        expect(dialog.get_by_role("region", name="Images: takes").get_by_role("button")).to_have_count(
+            takes, timeout=LATER
+        )
+
+    first = seed()
+    page.get_by_role("button", name="Open scene 1").click()
+    dialog = page.get_by_role("dialog")
+    lock = dialog.get_by_role("switch", name="Keep this seed")
+    expect(lock).to_contain_text(str(first))
+    another_image(2)
+    second = seed()
+    assert second != first
+    expect(lock).to_contain_text(str(second))
+    lock.click()
+    expect(lock).to_be_checked()
+    another_image(3)
+    assert seed() == second
+    assert axe_findings(page) == []
+    dialog.get_by_role("button", name="Image 1").click()
+    expect(lock).to_contain_text(str(first))
 
 
 def test_reload_in_the_middle(context: BrowserContext, studio: Stack) -> None:

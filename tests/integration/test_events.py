@@ -1,58 +1,18 @@
 """What browsers are told: every commit once, in numbers without a gap, and each with the right counters."""
 
-import asyncio
 import random
-import threading
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
-from pydantic import TypeAdapter
-
 from services.coordinator.counters import Group, count
-from shared.bus import Bus
-from shared.contracts.events import RunChanged, SceneChanged, Status, StoryboardChanged
+from shared.contracts.events import RunChanged, SceneChanged, StoryboardChanged
 from shared.contracts.project import Storyboard
 from shared.contracts.run import Run
 from shared.contracts.scene import Scene
-from shared.contracts.topology import OWN_STATUS
 from tests.fixtures.stack import Stack, eventually
+from tests.fixtures.watcher import watching
 
 Stored = SceneChanged | RunChanged | StoryboardChanged
-
-
-@contextmanager
-def watching(stack: Stack) -> Iterator[list[Any]]:
-    """Every status event from now on, as it comes off the bus."""
-    heard: list[Any] = []
-    connected = threading.Event()
-    loop = asyncio.new_event_loop()
-
-    async def watch() -> None:
-        async with Bus(stack.amqp_url, "watcher") as bus:
-            adapter: TypeAdapter[Any] = TypeAdapter(Status)
-            reading = bus.deliveries(OWN_STATUS, adapter, prefetch=0, connected=lambda _: connected.set())
-            async for delivery in reading:
-                heard.append(delivery.message)
-
-    task = loop.create_task(watch())
-
-    def run() -> None:
-        try:
-            loop.run_until_complete(task)
-        except asyncio.CancelledError:
-            loop.run_until_complete(loop.shutdown_asyncgens())
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        assert connected.wait(20)
-        yield heard
-    finally:
-        loop.call_soon_threadsafe(task.cancel)
-        thread.join()
-        loop.close()
 
 
 def stored(heard: list[Any], project_id: str) -> list[Stored]:

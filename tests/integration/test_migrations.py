@@ -5,15 +5,18 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from services.coordinator.store.database import MIGRATIONS, Database, DatabaseInUse
-from services.coordinator.store.schema import metadata
+from services.coordinator.store.schema import metadata, sentence
 from tests.fixtures.stack import ROOT
 
 
@@ -77,6 +80,44 @@ def test_a_start_keeps_what_is_stored(database_url: str) -> None:
             kept.append(connection.exec_driver_sql("SELECT count(*) FROM outbox").scalar_one())
         database.close()
     assert kept == [1, 2]
+
+
+def test_takes_of_before_get_the_seed_that_they_were_made_with(database_url: str) -> None:
+    database = Database(database_url)
+    migrate(database, "0001")
+    with database.write() as connection:
+        for statement in BEFORE_SEEDS.split(";"):
+            connection.execute(sa.text(statement), {"id": UUID(int=1).hex, "now": "2026-11-22 10:00:00"})
+    database.open()
+    with database.read() as connection:
+        assert connection.exec_driver_sql("SELECT seed FROM take").scalars().all() == [2**53 - 1]
+        assert connection.execute(sa.select(sentence.c.seed_locked)).scalars().all() == [False]
+    database.close()
+
+
+BEFORE_SEEDS = r"""
+INSERT INTO project (id, title, style, width, height, seconds, fps, seq, created_at)
+    VALUES (:id, 't', '', 64, 64, 1, 1, 1, :now);
+INSERT INTO sentence (id, project_id, position, text, seed, image_stale, video_stale, version)
+    VALUES (:id, :id, 1, 's', 4, false, false, 1);
+INSERT INTO run (id, project_id, kind, "order", stages, request, status, purge_pending, seen, created_at)
+    VALUES (:id, :id, 'bulk', 'per_scene', 'image', 'x', 'completed', false, false, :now);
+INSERT INTO scene (id, run_id, project_id, sentence_id, number, plan, stage, status, attempt, failures, crashes, beat,
+        contested, input, version, changed_at)
+    VALUES (:id, :id, :id, :id, 1, 'image', 'image', 'done', 1, 0, 0, 0, false, '{"seed"\:9007199254740991}', 1, :now);
+INSERT INTO take (id, project_id, sentence_id, scene_id, stage, key, media_type, size, width, height, made_from,
+        created_at)
+    VALUES (:id, :id, :id, :id, 'image', 'k', 'image/png', 1, 8, 8, 'x', :now)
+"""
+
+
+def migrate(database: Database, revision: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with database.engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+        connection.commit()
 
 
 def test_there_is_one_line_of_migrations() -> None:

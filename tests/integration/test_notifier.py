@@ -27,8 +27,10 @@ from websockets.sync.client import ClientConnection, connect
 from shared.bus import Bus
 from shared.contracts.commands import Message
 from shared.contracts.events import (
+    MAX_PREVIEW,
     BrowserEvent,
     SceneChanged,
+    ScenePreviewed,
     SceneProgressed,
     StoryboardChanged,
     WorkerSeen,
@@ -239,6 +241,19 @@ def changed(
         changed_at=datetime.now(UTC),
     )
     return SceneChanged(project_id=project_id, seq=seq, scenes=(scene,))
+
+
+def previewed(project_id: UUID, picture: str) -> ScenePreviewed:
+    """Of a new scene each time, so that none has to wait."""
+    return ScenePreviewed(
+        project_id=project_id,
+        run_id=uuid4(),
+        scene_id=uuid4(),
+        sentence_id=uuid4(),
+        stage=Stage.IMAGE,
+        attempt=1,
+        picture=picture,
+    )
 
 
 def progressed(project_id: UUID, scene_id: UUID, fraction: float, attempt: int = 1) -> SceneProgressed:
@@ -707,6 +722,29 @@ def test_a_client_that_never_reads_is_cut_off_and_nobody_else_notices(
             within_s=5,
         )
         eventually(lambda: notifier.metric("videogen_notifier_sockets") == 1, within_s=5)
+
+
+def test_previews_pass_a_client_by_that_has_not_read_what_came_before(
+    start: Callable[..., Notifier], publisher: Publisher
+) -> None:
+    notifier = start()
+    project_id = uuid4()
+    page = notifier.listen(project_id)
+    with deaf_client(notifier.port, project_id):
+        eventually(lambda: notifier.metric("videogen_notifier_sockets") == 2)
+        delivered = "videogen_notifier_deliveries_total"
+        for seq in range(1, 200):
+            before = notifier.metric(delivered)
+            shown = previewed(project_id, "A" * MAX_PREVIEW)
+            publisher.send(shown)
+            assert next_event(page) == shown
+            if notifier.metric(delivered) == before + 1:
+                break  # To the one that reads, and no more to the other.
+            publisher.send(changed(project_id, seq, detail=10_000))
+            next_event(page)
+        else:
+            pytest.fail("pictures piled up for a client that reads nothing")
+    assert notifier.metric("videogen_notifier_evictions_total") == 0
 
 
 def send_for_ever(to: socket.socket, data: bytes) -> None:

@@ -60,6 +60,7 @@ EXAMPLES: dict[str, Any] = {
     "scenes": (SCENE,),
     "sentences": (Sentence(id=ID, position=1, text="a", seed=1, image=ARTIFACT),),
     "fraction": 0.5,
+    "picture": "/9j/4AAQ",
 }
 
 

@@ -15,6 +15,7 @@ from shared.contracts.events import (
     BrowserEvent,
     RunChanged,
     SceneChanged,
+    ScenePreviewed,
     SceneProgressed,
     Status,
     StoryboardChanged,
@@ -102,6 +103,18 @@ def progress(
         stage=stage,
         attempt=attempt,
         fraction=fraction,
+    )
+
+
+def preview(picture: str, *, stage: Stage = Stage.IMAGE, attempt: int = 1, number: int = 1) -> ScenePreviewed:
+    return ScenePreviewed(
+        project_id=PROJECT,
+        run_id=RUN,
+        scene_id=scene_id_of(PROJECT, number),
+        sentence_id=UUID(int=number),
+        stage=stage,
+        attempt=attempt,
+        picture=picture,
     )
 
 
@@ -459,6 +472,30 @@ def test_all_that_waited_long_enough_is_sent_at_once() -> None:
         desk.status(*(progress(fraction, number=number) for number in range(1, 5)))
     desk.wait(PACE_S + 0.06)
     assert [event.fraction for event in desk.to("ann") if isinstance(event, SceneProgressed)] == [0.1] * 4 + [0.2] * 4
+
+
+def test_of_previews_the_latest_is_sent_four_times_a_second_and_progress_goes_its_own_pace() -> None:
+    desk = Desk(ann=PROJECT)
+    for step in range(100):
+        desk.status(progress(step / 100), preview(f"step{step}"))
+        desk.wait(0.01, tick=0.01)
+    desk.wait(PACE_S + 0.06)
+    shown = [event.picture for event in desk.to("ann") if isinstance(event, ScenePreviewed)]
+    assert shown[0] == "step0"
+    assert shown[-1] == "step99"
+    assert 4 <= len(shown) <= 6
+    assert abs(len(desk.to("ann")) - 2 * len(shown)) <= 1
+
+
+@pytest.mark.parametrize(
+    "over",
+    [scene(SceneStatus.DONE), scene(SceneStatus.WAITING, stage=Stage.VIDEO), scene(SceneStatus.QUEUED, attempt=2)],
+)
+def test_a_preview_that_waits_is_dropped_when_its_job_is_over(over: Scene) -> None:
+    desk = Desk(ann=PROJECT)
+    desk.status(preview("first"), preview("waits"), changed(1, over), preview("late"))
+    desk.wait(1)
+    assert desk.to("ann") == [preview("first"), changed(1, over)]
 
 
 def test_many_steps_become_four_messages_a_second() -> None:

@@ -155,7 +155,7 @@ export interface paths {
         head?: never;
         /**
          * Edit Sentence
-         * @description Change text, prompt or seed. Its takes are marked stale.
+         * @description Change text, prompt, seed or its lock. Takes of another text, prompt or seed are marked stale.
          */
         patch: operations["edit_sentence_api_v1_projects__project_id__sentences__sentence_id__patch"];
         trace?: never;
@@ -392,6 +392,8 @@ export interface paths {
         /**
          * Retry Failed
          * @description Make the failed sentences again: all, of one cause, or those named. Images that exist are kept.
+         *
+         *     What did not fit is made in the size that was asked for here, else in the one that its failure names.
          */
         post: operations["retry_failed_api_v1_runs__run_id__retry_failed_post"];
         delete?: never;
@@ -449,7 +451,7 @@ export interface paths {
         };
         /**
          * Workers
-         * @description Who is alive, with which generator, and what they do now.
+         * @description Who is alive, with which generator, and what they do now; and who ended because it cannot work.
          */
         get: operations["workers_api_v1_workers_get"];
         put?: never;
@@ -562,7 +564,7 @@ export interface components {
             seconds: number | null;
         };
         /** Response Events Api V1 Projects  Project Id  Events Get */
-        BrowserEvent: components["schemas"]["SceneChanged"] | components["schemas"]["RunChanged"] | components["schemas"]["StoryboardChanged"] | components["schemas"]["SceneProgressed"] | components["schemas"]["WorkerSeen"] | components["schemas"]["Resync"];
+        BrowserEvent: components["schemas"]["SceneChanged"] | components["schemas"]["RunChanged"] | components["schemas"]["StoryboardChanged"] | components["schemas"]["SceneProgressed"] | components["schemas"]["ScenePreviewed"] | components["schemas"]["WorkerSeen"] | components["schemas"]["Resync"];
         /**
          * Cause
          * @description Why a run makes no progress although nothing failed.
@@ -603,6 +605,8 @@ export interface components {
             prompt?: string | null;
             /** Seed */
             seed?: number | null;
+            /** Seed Locked */
+            seed_locked?: boolean | null;
         };
         /**
          * Failure
@@ -618,6 +622,7 @@ export interface components {
              * @default
              */
             detail: string;
+            fits: components["schemas"]["Fits"] | null;
         };
         /**
          * FailureGroup
@@ -636,6 +641,16 @@ export interface components {
             field: string;
             /** Message */
             message: string;
+        };
+        /**
+         * Fits
+         * @description A size that the failed job would fit in.
+         */
+        Fits: {
+            /** Width */
+            width: number;
+            /** Height */
+            height: number;
         };
         /** GenerateScenes */
         GenerateScenes: {
@@ -656,6 +671,11 @@ export interface components {
             replace: components["schemas"]["Stage"][];
             /** Sentence Ids */
             sentence_ids?: string[] | null;
+            /**
+             * Vary
+             * @default false
+             */
+            vary: boolean;
             /**
              * Dry Run
              * @default false
@@ -883,12 +903,19 @@ export interface components {
              */
             type: "resync";
         };
-        /** RetryFailed */
+        /**
+         * RetryFailed
+         * @description Without a size, what did not fit is made in the size that its failure names.
+         */
         RetryFailed: {
             /** Cause */
             cause?: string | null;
             /** Sentence Ids */
             sentence_ids?: string[] | null;
+            /** Width */
+            width?: number | null;
+            /** Height */
+            height?: number | null;
         };
         /**
          * Run
@@ -1085,6 +1112,48 @@ export interface components {
             run: components["schemas"]["Run"] | null;
         };
         /**
+         * ScenePreviewed
+         * @description What a running job will look like. Never stored; any of them may be lost, and the latest counts.
+         */
+        ScenePreviewed: {
+            /**
+             * V
+             * @default 1
+             * @constant
+             */
+            v: 1;
+            /**
+             * Project Id
+             * Format: uuid
+             */
+            project_id: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "scene_previewed";
+            /**
+             * Run Id
+             * Format: uuid
+             */
+            run_id: string;
+            /**
+             * Scene Id
+             * Format: uuid
+             */
+            scene_id: string;
+            /**
+             * Sentence Id
+             * Format: uuid
+             */
+            sentence_id: string;
+            stage: components["schemas"]["Stage"];
+            /** Attempt */
+            attempt: number;
+            /** Picture */
+            picture: string;
+        };
+        /**
          * SceneProgressed
          * @description How far a running job is. Never stored; the last one may be lost.
          */
@@ -1149,6 +1218,11 @@ export interface components {
             prompt: string | null;
             /** Seed */
             seed: number;
+            /**
+             * Seed Locked
+             * @default false
+             */
+            seed_locked: boolean;
             image: components["schemas"]["Artifact"] | null;
             video: components["schemas"]["Artifact"] | null;
             /**
@@ -1346,6 +1420,8 @@ export interface components {
             id: string;
             stage: components["schemas"]["Stage"];
             artifact: components["schemas"]["Artifact"];
+            /** Seed */
+            seed: number;
             /** Selected */
             selected: boolean;
             /** Stale */
@@ -1406,7 +1482,7 @@ export interface components {
          * WorkerState
          * @enum {string}
          */
-        WorkerState: "starting" | "idle" | "busy" | "gone";
+        WorkerState: "starting" | "idle" | "busy" | "failed" | "gone";
         /** Workers */
         Workers: {
             /** Workers */

@@ -4,6 +4,7 @@ import type { Run, Size, Stage, Worker } from "@/api/contracts";
 import { prefer, preferences, usePreferences } from "@/preferences";
 import type { Board } from "@/storyboard/board";
 import { measure, type Pace } from "@/storyboard/pace";
+import { makersOf } from "@/storyboard/workers";
 
 const KINDS = ["image", "video"] as const;
 
@@ -38,7 +39,7 @@ export function usePace(board: Board | null, run: Run | null, workers: readonly 
 
 /** What a time is good for: the same generator, as many of them, and the same size. */
 function keyOf(stage: Stage, size: Size, workers: readonly Worker[] | null): string {
-  const makers = (workers ?? []).filter((worker) => worker.stage === stage);
+  const makers = makersOf(workers ?? [], stage);
   const length = stage === "video" ? `x${size.seconds}x${size.fps}` : "";
   return `${stage} ${makers[0]?.generator ?? ""} ${makers.length} ${size.width}x${size.height}${length}`;
 }

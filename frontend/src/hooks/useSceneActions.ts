@@ -2,17 +2,17 @@
 import { useLayoutEffect, useMemo, useState } from "react";
 import { toast } from "sonner";
 import { ask, http } from "@/api/client";
-import type { Sentence, Stage } from "@/api/contracts";
+import type { EditSentence, Sentence, Stage } from "@/api/contracts";
 import type { SceneActions } from "@/components/Storyboard/actions";
 import { attempt } from "@/components/tell";
 import { announce } from "@/components/ui/Announcer";
 import { isSettled } from "@/storyboard/board";
 import { failureGroups } from "@/storyboard/failures";
+import { asksForAnother } from "@/storyboard/plan";
 import type { Sync } from "@/storyboard/sync";
 import type { Presses } from "./useSceneGeneration";
 
 const REORDER_WAIT_MS = 350; //: a sentence is often moved several places, one after the other
-const LARGEST_SEED = 2 ** 31;
 
 interface Screen {
   open: (id: string) => void;
@@ -37,8 +37,7 @@ function actionsOn(projectId: string, sync: Sync, presses: Presses, screen: { cu
   const path = (id: string) => ({ params: { path: { project_id: projectId, sentence_id: id } } });
   let reorderTimer: ReturnType<typeof setTimeout> | undefined;
 
-  async function patch(id: string, change: { text?: string; prompt?: string; seed?: number }): Promise<Sentence> {
-    const body = { text: null, prompt: null, seed: null, ...change };
+  async function patch(id: string, body: EditSentence): Promise<Sentence> {
     const sentence = await ask(http.PATCH("/api/v1/projects/{project_id}/sentences/{sentence_id}", { ...path(id), body }));
     sync.dispatch({ type: "sentence_edited", sentence });
     return sentence;
@@ -47,11 +46,8 @@ function actionsOn(projectId: string, sync: Sync, presses: Presses, screen: { cu
   async function makeAgain(id: string, stages: readonly Stage[], replace: readonly Stage[]): Promise<void> {
     const sentence = sentenceOf(id);
     if (!sentence) return;
-    // The same words and the same seed give the same picture: another one was asked for.
-    if (replace.includes("image") && sentence.image && !sentence.image_stale) {
-      await patch(id, { seed: Math.floor(Math.random() * LARGEST_SEED) });
-    }
-    await presses.generate({ order: "images_first", stages: [...stages], replace: [...replace], sentence_ids: [id], dry_run: false });
+    const vary = asksForAnother(sentence, replace);
+    await presses.generate({ order: "images_first", stages: [...stages], replace: [...replace], sentence_ids: [id], vary, dry_run: false });
   }
 
   async function remove(id: string): Promise<void> {
@@ -111,6 +107,7 @@ function actionsOn(projectId: string, sync: Sync, presses: Presses, screen: { cu
       screen.current.focus(id);
     },
     save: (id, change) => attempt(patch(id, change)),
+    lockSeed: (id, seed_locked) => void attempt(patch(id, { seed_locked })),
     makeAgain: (id, stages, replace) => void attempt(makeAgain(id, stages, replace)),
     stop: (id) => {
       const scene = sceneOf(id);

@@ -6,7 +6,7 @@ import { useEffect, useMemo, useState, useSyncExternalStore } from "react";
 import { ask, http, Refusal } from "@/api/client";
 import type { GenerateScenes, Run, Scene, Stage, Worker } from "@/api/contracts";
 import { seeWorker } from "@/hooks/useWorkers";
-import { type FailedScene, retriesByRun } from "@/storyboard/failures";
+import { type FailedScene, retriesOf } from "@/storyboard/failures";
 import { makePlan } from "@/storyboard/plan";
 import { Sync, type Synced } from "@/storyboard/sync";
 
@@ -87,11 +87,13 @@ export function pressesOn(sync: Sync, projectId: string): Presses {
       sync.dispatch({ type: "scene_answered", scene: stopped });
     },
     async retry(failed) {
+      const size = sync.read().known.board?.project.size;
+      if (!size) return;
       const stages = new Map<string, Stage>(failed.map(({ scene }) => [scene.sentence_id, scene.stage]));
       sync.dispatch({ type: "pressed", stages });
       try {
-        for (const [runId, sentence_ids] of retriesByRun(failed)) {
-          const body = { sentence_ids };
+        for (const { runId, sentence_ids, fits } of retriesOf(failed, size)) {
+          const body = { sentence_ids, ...fits };
           const run = await ask(http.POST("/api/v1/runs/{run_id}/retry-failed", { ...path(runId), body }));
           sync.dispatch({ type: "press_answered", run });
         }

@@ -82,11 +82,13 @@ function Loaded({ generation, board }: { generation: SceneGeneration; board: Boa
 
   function generate() {
     if (preferences().sound) allowSound();
-    void attempt(presses.generate({ order: runOrder, stages: [...stages], replace: [], sentence_ids: null, dry_run: false }));
+    void attempt(presses.generate({ order: runOrder, stages: [...stages], replace: [], sentence_ids: null, vary: false, dry_run: false }));
   }
   function makeAgain(what: "edited" | "all") {
+    // What was edited differs by its edit; everything else would come out the same with the same seeds.
+    const vary = what === "all";
     const press = (sentence_ids: string[] | null, replace: Stage[]) =>
-      attempt(presses.generate({ order: runOrder, stages: [...stages], replace, sentence_ids, dry_run: false }));
+      attempt(presses.generate({ order: runOrder, stages: [...stages], replace, sentence_ids, vary, dry_run: false }));
     if (what === "all") void press(null, [...stages]);
     else {
       if (edited.images.length) void press(edited.images, ["image"]);
@@ -195,6 +197,7 @@ function Loaded({ generation, board }: { generation: SceneGeneration; board: Boa
         open={errorsOpen}
         onOpenChange={setErrorsOpen}
         groups={groups}
+        size={project.size}
         onRetry={(failed) => void attempt(presses.retry(failed))}
         onOpenScene={(id) => {
           setErrorsOpen(false);

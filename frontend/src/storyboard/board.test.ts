@@ -34,6 +34,11 @@ function progressed(fraction: number, more: object = {}): BrowserEvent {
   };
 }
 
+function previewed(picture: string, more: object = {}): BrowserEvent {
+  const { fraction: _, ...about } = progressed(0) as Extract<BrowserEvent, { type: "scene_progressed" }>;
+  return { ...about, type: "scene_previewed", picture, ...more };
+}
+
 /** What a page shows, in a form to compare. */
 function shown(state: State) {
   const { board } = state;
@@ -162,6 +167,33 @@ describe("progress of a job", () => {
     const video = scene(1, { stage: "video", status: "waiting", version: 2 });
     const next = reduce(held, events(changed(2, { scenes: [video] }), progressed(1)));
     expect(next.board?.fractions.size).toBe(0);
+  });
+});
+
+describe("previews of a job", () => {
+  const running = () => after(snapshot(storyboard({ scenes: [scene(1, { status: "running" })] })));
+  const picture = (state: State) => state.board?.previews.get(id(1001))?.picture;
+
+  it("replace each other, and an old attempt shows nothing more", () => {
+    const held = reduce(running(), events(previewed("one"), previewed("two")));
+    expect(picture(held)).toBe("two");
+    expect(picture(reduce(held, events(previewed("three", { attempt: 2 }), previewed("four"))))).toBe("three");
+  });
+
+  it("are gone with the change that brings the image, and do not come back", () => {
+    const held = reduce(running(), events(previewed("one")));
+    const done = scene(1, { status: "done", version: 2 });
+    const image = sentence(1, { image: artifact("image/1"), version: 2 });
+    const next = reduce(held, events(changed(2, { scenes: [done], sentences: [image] }), previewed("late")));
+    expect(next.board?.previews.size).toBe(0);
+    expect(next.board?.sentences.get(id(1))?.value.image?.key).toBe("image/1");
+  });
+
+  it("stay over a snapshot while the job runs, and not after it", () => {
+    const held = reduce(running(), events(previewed("one")));
+    expect(picture(reduce(held, snapshot(storyboard({ scenes: [scene(1, { status: "running" })] }))))).toBe("one");
+    const over = storyboard({ project: project({ seq: 5 }), scenes: [scene(1, { status: "failed", version: 5 })] });
+    expect(picture(reduce(held, snapshot(over)))).toBeUndefined();
   });
 });
 

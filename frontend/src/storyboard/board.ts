@@ -20,6 +20,13 @@ export interface Fraction {
   fraction: number;
 }
 
+/** What a running job will look like. */
+export interface Preview {
+  stage: Stage;
+  attempt: number;
+  picture: string; //: a JPEG, as base64
+}
+
 /** What the creator has just pressed, shown before the coordinator has answered. */
 export interface Pressed {
   stages: ReadonlyMap<string, Stage>; //: by sentence: what is to be made of it first
@@ -33,6 +40,7 @@ export interface Board {
   scenes: ReadonlyMap<string, Held<Scene>>; //: the latest of each sentence, by the sentence's id
   runs: ReadonlyMap<string, Run>;
   fractions: ReadonlyMap<string, Fraction>; //: by scene
+  previews: ReadonlyMap<string, Preview>; //: by scene
   seq: number; //: every change up to this one is in here
   fetched: number; //: `seq` of the last snapshot
   ahead: readonly number[]; //: changes that are in here too, although one before them is missing
@@ -176,14 +184,14 @@ function takeEvent(board: Board, event: BrowserEvent): Board {
     case "scene_progressed": {
       const before = board.fractions.get(event.scene_id);
       const { stage, attempt, fraction } = event;
-      if (event.project_id !== board.project.id) return board;
-      if (before && before.stage === stage) {
-        if (before.attempt > attempt) return board;
-        if (before.attempt === attempt && before.fraction >= fraction) return board;
-      }
-      const scene = board.scenes.get(event.sentence_id)?.value;
-      if (scene?.id === event.scene_id && (isSettled(scene) || (scene.stage === "video" && stage === "image"))) return board;
+      if (isOld(board, event, before)) return board;
+      if (before?.stage === stage && before.attempt === attempt && before.fraction >= fraction) return board;
       return { ...board, fractions: put(board.fractions, event.scene_id, { stage, attempt, fraction }) };
+    }
+    case "scene_previewed": {
+      const { stage, attempt, picture } = event;
+      if (isOld(board, event, board.previews.get(event.scene_id))) return board;
+      return { ...board, previews: put(board.previews, event.scene_id, { stage, attempt, picture }) };
     }
   }
   if (event.project_id !== board.project.id || event.seq <= board.seq || board.ahead.includes(event.seq)) return board;
@@ -197,6 +205,17 @@ function takeEvent(board: Board, event: BrowserEvent): Board {
   }
 }
 
+type Passing = Extract<BrowserEvent, { type: "scene_progressed" | "scene_previewed" }>;
+type Place = Pick<Fraction, "stage" | "attempt">;
+
+/** Whether what is told of a running job is of another project, of an earlier attempt, or of a job that is over. */
+function isOld(board: Board, event: Passing, before: Place | undefined): boolean {
+  if (event.project_id !== board.project.id) return true;
+  if (before && before.stage === event.stage && before.attempt > event.attempt) return true;
+  const scene = board.scenes.get(event.sentence_id)?.value;
+  return scene?.id === event.scene_id && (isSettled(scene) || (scene.stage === "video" && event.stage === "image"));
+}
+
 function takeChanges(
   board: Board,
   seq: number,
@@ -206,7 +225,12 @@ function takeChanges(
 ): Board {
   let changed = board;
   for (const scene of scenes) {
-    changed = { ...changed, scenes: takeScene(changed, scene, seq), fractions: forget(changed.fractions, scene) };
+    changed = {
+      ...changed,
+      scenes: takeScene(changed, scene, seq),
+      fractions: forget(changed.fractions, scene),
+      previews: forget(changed.previews, scene),
+    };
   }
   for (const sentence of sentences) {
     const held = changed.sentences.get(sentence.id);
@@ -230,12 +254,12 @@ function takeRun(runs: Board["runs"], run: Run): Board["runs"] {
   return held && held.version >= run.version ? runs : put(runs, run.id, run);
 }
 
-/** A fraction of a job that is over is of no use, and would be shown for the next one. */
-function forget(fractions: Board["fractions"], scene: Scene): Board["fractions"] {
-  const held = fractions.get(scene.id);
+/** What was told of a job that is over is of no use, and would be shown for the next one. */
+function forget<T extends Place>(told: ReadonlyMap<string, T>, scene: Scene): ReadonlyMap<string, T> {
+  const held = told.get(scene.id);
   const over = held && (isSettled(scene) || scene.stage !== held.stage || scene.attempt > held.attempt);
-  if (!over) return fractions;
-  const left = new Map(fractions);
+  if (!over) return told;
+  const left = new Map(told);
   left.delete(scene.id);
   return left;
 }
@@ -277,6 +301,7 @@ function takeSnapshot(state: State, given: Storyboard): State {
     scenes,
     runs,
     fractions: keepRunning(before?.fractions, scenes),
+    previews: keepRunning(before?.previews, scenes),
     seq: reached,
     fetched: Math.max(seq, before?.fetched ?? 0),
     ahead: (before?.ahead ?? []).filter((number) => number > reached),
@@ -303,11 +328,11 @@ function same<T>(held: T | undefined, value: T): T {
   return held !== undefined && JSON.stringify(held) === JSON.stringify(value) ? held : value;
 }
 
-function keepRunning(fractions: Board["fractions"] | undefined, scenes: Board["scenes"]): Board["fractions"] {
-  if (!fractions?.size) return new Map();
+function keepRunning<T>(told: ReadonlyMap<string, T> | undefined, scenes: Board["scenes"]): ReadonlyMap<string, T> {
+  if (!told?.size) return new Map();
   const running = new Set<string>();
   for (const { value } of scenes.values()) if (!isSettled(value)) running.add(value.id);
-  return new Map([...fractions].filter(([id]) => running.has(id)));
+  return new Map([...told].filter(([id]) => running.has(id)));
 }
 
 function put<K, V>(map: ReadonlyMap<K, V>, key: K, value: V): ReadonlyMap<K, V> {

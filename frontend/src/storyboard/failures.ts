@@ -1,5 +1,5 @@
 /** What failed, by cause, and what to do about it. Pure. */
-import type { Failure, Scene, Sentence } from "@/api/contracts";
+import type { Failure, Fits, Scene, Sentence, Size } from "@/api/contracts";
 import type { Story } from "./board";
 import { advice, causeTitle } from "./causes";
 
@@ -23,7 +23,7 @@ export function failureGroups(board: Story): FailureGroup[] {
     const scene = board.scenes.get(id)?.value;
     const sentence = board.sentences.get(id)?.value;
     if (scene?.status !== "failed" || !sentence) continue;
-    const failure = scene.failure ?? { cause: "unknown", message: "It failed without a reason.", detail: "" };
+    const failure = scene.failure ?? { cause: "unknown", message: "It failed without a reason.", detail: "", fits: null };
     let group = groups.get(failure.cause);
     if (!group) {
       group = { cause: failure.cause, title: causeTitle(failure.cause), advice: advice(failure.cause), failed: [] };
@@ -38,11 +38,40 @@ export function failedCount(groups: readonly FailureGroup[]): number {
   return groups.reduce((sum, group) => sum + group.failed.length, 0);
 }
 
-/** Which sentences to ask each run to make again: a retry belongs to the run that failed. */
-export function retriesByRun(failed: readonly FailedScene[]): Map<string, string[]> {
-  const byRun = new Map<string, string[]>();
-  for (const { scene } of failed) byRun.set(scene.run_id, [...(byRun.get(scene.run_id) ?? []), scene.sentence_id]);
-  return byRun;
+/** The size to retry a failure in, where the project's would fail again. */
+export function sizeToRetry(failure: Failure, size: Size): Fits | null {
+  const { fits } = failure;
+  return fits && fits.width * fits.height < size.width * size.height ? fits : null;
+}
+
+/** "at 832 × 480" where all of these are retried in one smaller size; "smaller" where in several; else nothing. */
+export function smallerText(failed: readonly FailedScene[], size: Size): string {
+  const sizes = new Set(failed.map(({ failure }) => fitsText(sizeToRetry(failure, size))));
+  if (sizes.size === 1) return [...sizes][0]!;
+  return sizes.has("") ? "" : "smaller";
+}
+
+function fitsText(fits: Fits | null): string {
+  return fits ? `at ${fits.width} × ${fits.height}` : "";
+}
+
+export interface Retry {
+  runId: string;
+  sentence_ids: string[];
+  fits: Fits | null;
+}
+
+/** What to ask for to have these made again: a retry belongs to the run that failed, and has one size. */
+export function retriesOf(failed: readonly FailedScene[], size: Size): Retry[] {
+  const retries = new Map<string, Retry>();
+  for (const { scene, failure } of failed) {
+    const fits = sizeToRetry(failure, size);
+    const key = `${scene.run_id} ${fitsText(fits)}`;
+    const retry = retries.get(key) ?? { runId: scene.run_id, sentence_ids: [], fits };
+    retry.sentence_ids.push(scene.sentence_id);
+    retries.set(key, retry);
+  }
+  return [...retries.values()];
 }
 
 /** Everything technical about one failure, to copy into a report. */

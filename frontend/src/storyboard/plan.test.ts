@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { artifact, scene, sentence } from "@/testing/studio";
-import { makePlan, planText, type Wish } from "./plan";
+import { asksForAnother, makePlan, planText, type Wish } from "./plan";
 
 const image = artifact("image/1");
 const video = artifact("video/1");
@@ -30,3 +30,17 @@ it.each([
   [{ images: 0, videos: 1200 }, "1,200 videos"],
   [{ images: 0, videos: 0 }, ""],
 ])("%j reads %s", (counted, text) => expect(planText(counted)).toBe(text));
+
+describe("another seed", () => {
+  it("is wanted where something is made anew, and not for what is missing", () => {
+    const made = sentence(1, { image: artifact("image/1") });
+    expect(asksForAnother(made, ["image"])).toBe(true);
+    expect(asksForAnother(made, ["video"])).toBe(false);
+    expect(asksForAnother(sentence(1), ["image", "video"])).toBe(false);
+    expect(asksForAnother({ ...made, video: artifact("video/1") }, ["video"])).toBe(true);
+  });
+
+  it("is wanted for an edited one, too: the lock alone says that a seed is kept", () => {
+    expect(asksForAnother(sentence(1, { image: artifact("image/1"), image_stale: true, seed_locked: true }), ["image"])).toBe(true);
+  });
+});

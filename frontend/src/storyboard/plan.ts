@@ -47,6 +47,11 @@ export function makePlan(
   return { stages: planned, images, videos, busy, withoutImage };
 }
 
+/** Whether a press is for another one than there is. The same words and the same seed would give the same again. */
+export function asksForAnother(sentence: Sentence, replace: readonly Stage[]): boolean {
+  return replace.some((stage) => sentence[stage] !== null);
+}
+
 /** "9 images, 24 videos" */
 export function planText({ images, videos }: Pick<Plan, "images" | "videos">): string {
   return [images && counted(images, "image"), videos && counted(videos, "video")].filter(Boolean).join(", ");

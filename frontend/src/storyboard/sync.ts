@@ -236,14 +236,17 @@ export class Sync {
 
 type Timer = ReturnType<typeof setTimeout> | undefined;
 
-/** Whether two states tell the same, jobs' fractions aside: of these there are many, and only one card shows each. */
+/** Told many times a second, and each shown by only one card. */
+const PASSING = new Set<string>(["fractions", "previews"] satisfies (keyof Board)[]);
+
+/** Whether two states tell the same, how far jobs are and what they look like aside. */
 function sameStory(one: Synced, other: Synced): boolean {
   const [a, b] = [one.known.board, other.known.board];
   const { known: _, ...around } = one;
   if (Object.entries(around).some(([name, value]) => other[name as keyof Synced] !== value)) return false;
   if (one.known.pressed !== other.known.pressed || one.known.stopping !== other.known.stopping) return false;
   if (!a || !b) return a === b;
-  return Object.keys(a).every((name) => name === "fractions" || a[name as keyof Board] === b[name as keyof Board]);
+  return Object.keys(a).every((name) => PASSING.has(name) || a[name as keyof Board] === b[name as keyof Board]);
 }
 
 declare global {

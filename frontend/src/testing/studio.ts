@@ -16,6 +16,7 @@ export function sentence(number: number, more: Partial<Sentence> = {}): Sentence
     text: `Sentence ${number}`,
     prompt: null,
     seed: number,
+    seed_locked: false,
     image: null,
     video: null,
     image_stale: false,
@@ -201,7 +202,7 @@ function advance(one: Scene, dice: number): Scene {
   const version = one.version + 1;
   if (one.status === "waiting") return { ...one, status: "queued", version };
   if (one.status === "queued") return { ...one, status: "running", version };
-  if (dice < 0.1) return { ...one, status: "failed", failure: { cause: "bad_prompt", message: "No.", detail: "" }, version };
+  if (dice < 0.1) return { ...one, status: "failed", failure: { cause: "bad_prompt", message: "No.", detail: "", fits: null }, version };
   if (dice < 0.2) return { ...one, status: "queued", attempt: one.attempt + 1, version };
   if (one.stage === "image") return { ...one, stage: "video", status: "waiting", attempt: 1, version };
   return { ...one, status: "done", version };

@@ -130,6 +130,12 @@ def load_to_grant(connection: Connection, scene_id: UUID) -> tuple[Scene, str, i
     return None if row is None else (to_scene(row), row.input, row.queued_at_us)
 
 
+def inputs(connection: Connection, scene_ids: Sequence[UUID]) -> dict[UUID, SceneInput]:
+    """What these scenes are made from."""
+    query = sa.select(scene.c.id, scene.c.input).where(scene.c.id.in_(scene_ids))
+    return {row.id: SceneInput.model_validate_json(row.input) for row in connection.execute(query)}
+
+
 def of_run(connection: Connection, run_id: UUID, statuses: Sequence[SceneStatus] | None = None) -> list[Scene]:
     """The run's scenes in story order, all or those in one of these."""
     query = sa.select(*SHOWN).where(scene.c.run_id == run_id).order_by(scene.c.number)

@@ -43,6 +43,7 @@ sentence = sa.Table(
     sa.Column("text", sa.Text, nullable=False),
     sa.Column("prompt", sa.Text),
     sa.Column("seed", sa.BigInteger, nullable=False),
+    sa.Column("seed_locked", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("image_take_id", sa.Uuid),  #: the selected one
     sa.Column("video_take_id", sa.Uuid),
     sa.Column("image_stale", sa.Boolean, nullable=False),
@@ -68,6 +69,7 @@ take = sa.Table(
     sa.Column("height", sa.Integer, nullable=False),
     sa.Column("seconds", sa.Float),
     sa.Column("made_from", sa.String(64), nullable=False),  #: fingerprint of what it was made from
+    sa.Column("seed", sa.BigInteger, nullable=False, server_default="0"),  #: the same, for it may be another one
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Index("take_of_sentence", "sentence_id", "stage"),
     sa.Index("take_of_project", "project_id"),

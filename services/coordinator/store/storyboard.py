@@ -23,9 +23,11 @@ _ARTIFACT = ("key", "media_type", "size", "width", "height", "seconds")
 def fingerprint(stage: Stage, given: SceneInput, source: Artifact | None) -> str:
     """What a take was made from: another fingerprint today means that the take is stale.
 
-    The title is printed on some images but is no reason to make them anew.
+    The title is printed on some images but is no reason to make them anew. Neither is a size that was chosen
+    because the project's did not fit.
     """
-    parts = [stage, given.text, given.prompt, given.style, str(given.seed), given.size.model_dump_json()]
+    size = given.wanted or given.size
+    parts = [stage, given.text, given.prompt, given.style, str(given.seed), size.model_dump_json()]
     if stage is Stage.VIDEO:
         parts.append(source.key if source else "")
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
@@ -108,7 +110,9 @@ _SELECTED = sentence.outerjoin(_image, sentence.c.image_take_id == _image.c.id).
     _video, sentence.c.video_take_id == _video.c.id
 )
 _SELECTED_COLUMNS = [
-    alias.c[name].label(f"{alias.name}_{name}") for alias in (_image, _video) for name in (*_ARTIFACT, "made_from")
+    alias.c[name].label(f"{alias.name}_{name}")
+    for alias in (_image, _video)
+    for name in (*_ARTIFACT, "made_from", "seed")
 ]
 _SENTENCE_COLUMNS = [c for c in sentence.c if c.name not in ("image_take_id", "video_take_id", "deleted_at")]
 
@@ -155,6 +159,7 @@ def _sentence(values: Any, sentence_id: UUID, scene_id: UUID | None, version: in
         text=values["text"],
         prompt=values["prompt"],
         seed=values["seed"],
+        seed_locked=values["seed_locked"],
         image=_joined(values, "image"),
         video=_joined(values, "video"),
         image_stale=values["image_stale"],
@@ -254,7 +259,7 @@ _ADD_TAKE = {
 
 
 def add_take(
-    connection: Connection, owner: Scene, stage: Stage, artifact: Artifact, made_from: str, now: datetime
+    connection: Connection, owner: Scene, stage: Stage, artifact: Artifact, made_from: str, seed: int, now: datetime
 ) -> UUID | None:
     """Keep a file as a take; None where it is kept already."""
     new = {
@@ -264,6 +269,7 @@ def add_take(
         "scene_id": owner.id,
         "stage": stage.value,
         "made_from": made_from,
+        "seed": seed,
         "created_at": now,
         **{name: getattr(artifact, name) for name in _ARTIFACT},
     }
@@ -275,7 +281,10 @@ _OWNER: sa.Select[Any] = (
     sa.select(
         *SHOWN,
         scene.c.input,
-        *(sentence.c[name] for name in ("position", "text", "prompt", "seed", "image_stale", "video_stale")),
+        *(
+            sentence.c[name]
+            for name in ("position", "text", "prompt", "seed", "seed_locked", "image_stale", "video_stale")
+        ),
         sentence.c.image_take_id,
         sentence.c.video_take_id,
         sentence.c.id.label("owner_id"),
@@ -310,6 +319,7 @@ _SELECT_TAKE = {
     .values(
         {
             f"{stage}_take_id": sa.bindparam("selected"),
+            "seed": sa.bindparam("seed_is"),
             "image_stale": sa.bindparam("image_is"),
             "video_stale": sa.bindparam("video_is"),
             "version": sentence.c.version + 1,
@@ -319,27 +329,41 @@ _SELECT_TAKE = {
 }
 
 
-def give_take(
+def give_take(  # noqa: PLR0913 - all that is known of the take, by name
     connection: Connection,
     head: Project,
     owner: sa.Row[Any],
     take_id: UUID,
     stage: Stage,
     artifact: Artifact,
+    given: SceneInput,
     made_from: str,
     *,
     selected: bool,
 ) -> Sentence:
-    """Give a take that was just added to the sentence in `owner`, a row of `find_owner`. Returns it as it is now."""
+    """Give a take that was just added to the sentence in `owner`, a row of `find_owner`. Returns it as it is now.
+
+    A seed that was drawn for it becomes the sentence's with the image, unless another was chosen meanwhile.
+    """
     values = dict(owner._mapping)
     values[f"{stage}_takes"] += 1
     version = owner.owner_version
     if selected:
-        values[f"{stage}_made_from"] = made_from
+        values[f"{stage}_made_from"], values[f"{stage}_seed"] = made_from, given.seed
+        if stage is Stage.IMAGE and given.instead_of == values["seed"]:
+            values["seed"] = given.seed
         values.update({f"{stage}_{name}": getattr(artifact, name) for name in _ARTIFACT})
         image_is, video_is = values["image_stale"], values["video_stale"] = _stale(head, values)
-        given = {"of_sentence": owner.owner_id, "selected": take_id, "image_is": image_is, "video_is": video_is}
-        connection.execute(_SELECT_TAKE[stage], given)
+        connection.execute(
+            _SELECT_TAKE[stage],
+            {
+                "of_sentence": owner.owner_id,
+                "selected": take_id,
+                "seed_is": values["seed"],
+                "image_is": image_is,
+                "video_is": video_is,
+            },
+        )
         version += 1
     return _sentence(values, owner.owner_id, owner.owner_scene_id, version)
 
@@ -356,6 +380,7 @@ def to_take(row: Any, *, selected: bool, stale: bool) -> Take:
         id=row.id,
         stage=Stage(row.stage),
         artifact=_artifact(row),
+        seed=row.seed,
         selected=selected,
         stale=stale,
         created_at=row.created_at,
@@ -399,7 +424,11 @@ def _stale(head: Project, values: Any) -> tuple[bool, bool]:
     """Whether a sentence's selected image and video were made from something else than it says today."""
     given = given_for(head, values["text"], values["prompt"], values["seed"])
     image, video = values["image_made_from"], values["video_made_from"]
+    of_video = given
+    if values["image_seed"] == given.seed and values["video_seed"] is not None:
+        # While the image shows that nobody has edited the seed, a video's own one was drawn for it.
+        of_video = given.model_copy(update={"seed": values["video_seed"]})
     return (
         bool(image) and image != fingerprint(Stage.IMAGE, given, None),
-        bool(video) and video != fingerprint(Stage.VIDEO, given, _joined(values, "image")),
+        bool(video) and video != fingerprint(Stage.VIDEO, of_video, _joined(values, "image")),
     )

@@ -116,6 +116,8 @@ def choices() -> Iterator[Any]:
         ({"replace": ["image"], "stages": ["video"], "dry_run": True}, "replace"),
         ({"dry_run": "yes"}, "dry_run"),
         ({"dry_run": 1}, "dry_run"),
+        ({"vary": "yes"}, "vary"),
+        ({"vary": 1}, "vary"),
         ({"sentence_ids": []}, "sentence_ids"),
         ({"sentence_ids": ["x"]}, "sentence_ids[0]"),
         ({"sentence_ids": [NO_ID]}, "sentence_ids"),
@@ -137,6 +139,10 @@ def runs() -> Iterator[Any]:
     yield case(POST, RUN + "/retry-failed", {"cause": "x" * 65}, "cause", "too long")
     yield case(POST, RUN + "/retry-failed", {"cause": 5}, "cause", "number")
     yield case(POST, RUN + "/retry-failed", {"sentence_ids": []}, "sentence_ids", "empty")
+    for field, other in [("width", "height"), ("height", "width")]:
+        for value, why in [*NO_INT, (62, "too small"), (4098, "too large"), (65, "odd")]:
+            yield case(POST, RUN + "/retry-failed", {field: value, other: 480}, field, why)
+        yield case(POST, RUN + "/retry-failed", {field: 480}, "body", f"{field} alone")
     yield case(POST, "/login", {"token": 5}, "token", "number")
     yield case(POST, "/login", {}, "token", "missing")
     yield case(POST, "/login", {"token": "x" * 1001}, "token", "too long")

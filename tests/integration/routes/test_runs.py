@@ -417,3 +417,72 @@ def test_a_run_that_never_was_is_a_404(desk: Desk) -> None:
     for verb in ("cancel", "pause", "resume", "seen", "retry-failed", f"scenes/{uuid4()}/cancel"):
         assert post(desk, nobody, verb)[0] == 404, verb
     assert desk.dump() == before
+
+
+# What did not fit.
+
+
+def out_of_memory(desk: Desk, board: Json, fits: tuple[int, int] | None = (832, 480)) -> Json:
+    """The run of a storyboard whose only image did not fit."""
+    _, run = press(desk, board)
+    scene = detail(desk, run)["scenes"][0]
+    desk.claim(scene)
+    desk.fail(scene, "out_of_memory", fits)
+    return run
+
+
+def size_given(desk: Desk, run: Json) -> tuple[int, int, float]:
+    size = desk.claim(detail(desk, run)["scenes"][0]).input.size
+    return size.width, size.height, size.seconds
+
+
+def test_what_did_not_fit_is_told_with_a_size_that_would(desk: Desk) -> None:
+    run = out_of_memory(desk, desk.project("One."))
+    assert detail(desk, run)["failures"][0]["failure"]["fits"] == {"width": 832, "height": 480}
+
+
+@pytest.mark.parametrize("body", [None, {"width": 832, "height": 480}])
+def test_a_retry_of_what_did_not_fit_is_made_in_the_size_that_does(desk: Desk, body: Json | None) -> None:
+    board = desk.project("One.", size={"seconds": 2})
+    status, again = post(desk, out_of_memory(desk, board), "retry-failed", body)
+    assert status == 202
+    assert size_given(desk, again) == (832, 480, 2)
+    desk.complete(detail(desk, again)["scenes"][0])
+    made = desk.board(board["project"]["id"])
+    assert made["project"]["size"]["width"] == 1280
+    assert not made["sentences"][0]["image_stale"], "nobody has edited anything"
+    assert size_given(desk, again) == (832, 480, 2), "the video is made from it in the same size"
+    desk.complete(detail(desk, again)["scenes"][0])
+    desk.patch(f"/projects/{board['project']['id']}", {"size": {"width": 640, "height": 360}})
+    assert desk.board(board["project"]["id"])["sentences"][0]["image_stale"], "a new size of the project is an edit"
+
+
+def test_a_retry_in_a_size_of_the_creators_choice(desk: Desk) -> None:
+    run = out_of_memory(desk, desk.project("One."))
+    _, again = post(desk, run, "retry-failed", {"width": 640, "height": 360})
+    assert size_given(desk, again)[:2] == (640, 360)
+    desk.post(f"/runs/{again['id']}/cancel")
+
+
+def test_a_retry_after_the_project_was_made_smaller_takes_its_size(desk: Desk) -> None:
+    board = desk.project("One.")
+    run = out_of_memory(desk, board)
+    desk.patch(f"/projects/{board['project']['id']}", {"size": {"width": 640, "height": 360}})
+    _, again = post(desk, run, "retry-failed")
+    assert size_given(desk, again)[:2] == (640, 360)
+    desk.post(f"/runs/{again['id']}/cancel")
+
+
+def test_a_smaller_size_stays_when_the_retry_fails_for_another_reason(desk: Desk) -> None:
+    _, again = post(desk, out_of_memory(desk, desk.project("One.")), "retry-failed")
+    desk.claim(detail(desk, again)["scenes"][0])
+    desk.fail(detail(desk, again)["scenes"][0], "worker_crashed")
+    _, third = post(desk, again, "retry-failed")
+    assert size_given(desk, third)[:2] == (832, 480)
+    desk.post(f"/runs/{third['id']}/cancel")
+
+
+def test_a_failure_without_a_size_is_retried_as_it_was(desk: Desk) -> None:
+    _, again = post(desk, out_of_memory(desk, desk.project("One."), fits=None), "retry-failed")
+    assert size_given(desk, again)[:2] == (1280, 720)
+    desk.post(f"/runs/{again['id']}/cancel")

@@ -276,3 +276,117 @@ def test_an_edit_during_a_run_does_not_reach_into_it_and_shows_as_stale(desk: De
     assert made["text"] == "after"
     assert made["image"]
     assert made["image_stale"]
+
+
+# Seeds.
+
+
+def varied(desk: Desk, board: Json, place: int = 1, **body: Any) -> Json:
+    """A press for another image of a sentence, not worked off yet: its run."""
+    ids = [board["sentences"][place - 1]["id"]]
+    return desk.press(board["project"]["id"], **{"sentence_ids": ids, "replace": ["image"], "vary": True, **body})
+
+
+def given_seed(desk: Desk, run: Json) -> int:
+    return desk.claim(desk.get(f"/runs/{run['id']}")["scenes"][0]).input.seed
+
+
+def stale(sentence: Json) -> tuple[bool, bool]:
+    return sentence["image_stale"], sentence["video_stale"]
+
+
+def test_another_image_is_made_with_a_new_seed_that_comes_with_it(desk: Desk) -> None:
+    board = desk.generated({"text": "One.", "seed": 5}, {"text": "Two.", "seed": 6})
+    run = varied(desk, board)
+    waiting = sentence(desk, board, 1)
+    assert (waiting["seed"], stale(waiting)) == (5, (False, False)), "nothing is edited by the press"
+    desk.work_off(run["id"])
+    now = sentence(desk, board, 1)
+    assert now["seed"] != 5
+    assert stale(now) == (False, False)
+    assert sentence(desk, board, 2)["seed"] == 6
+    takes = desk.get(path(board, 1) + "/takes")["takes"]
+    assert [(t["stage"], t["seed"] == now["seed"], t["stale"]) for t in takes] == [
+        ("video", True, False),
+        ("image", True, False),
+        ("video", False, True),
+        ("image", False, False),
+    ], "the old video was made from the other image, and the old image is as good as the new one"
+
+
+def test_a_cancelled_press_for_another_image_leaves_no_trace(desk: Desk) -> None:
+    board = desk.generated({"text": "One.", "seed": 5})
+    run = varied(desk, board)
+    desk.post(f"/runs/{run['id']}/cancel")
+    now = sentence(desk, board, 1)
+    assert (now["seed"], stale(now), now["image"]) == (5, (False, False), board["sentences"][0]["image"])
+
+
+def test_choosing_the_old_image_brings_its_seed_back(desk: Desk) -> None:
+    board = desk.generated({"text": "One.", "seed": 5})
+    desk.work_off(varied(desk, board)["id"])
+    _, _, video, image = desk.get(path(board, 1) + "/takes")["takes"]
+    chosen = desk.post(path(board, 1) + f"/takes/{image['id']}/select")
+    assert (chosen["seed"], stale(chosen)) == (5, (False, True))
+    chosen = desk.post(path(board, 1) + f"/takes/{video['id']}/select")
+    assert (chosen["seed"], stale(chosen)) == (5, (False, False))
+
+
+def test_a_locked_seed_is_kept(desk: Desk) -> None:
+    board = desk.generated({"text": "One.", "seed": 5})
+    locked = desk.patch(path(board, 1), {"seed_locked": True})
+    assert (locked["seed_locked"], stale(locked)) == (True, (False, False))
+    run = varied(desk, board)
+    assert given_seed(desk, run) == 5
+    desk.post(f"/runs/{run['id']}/cancel")
+    assert not desk.patch(path(board, 1), {"seed_locked": False})["seed_locked"]
+
+
+def test_without_vary_the_seed_is_the_sentences_own(desk: Desk) -> None:
+    board = desk.generated({"text": "One.", "seed": 5})
+    run = varied(desk, board, vary=False)
+    assert given_seed(desk, run) == 5
+    desk.post(f"/runs/{run['id']}/cancel")
+
+
+def test_another_video_has_a_seed_of_its_own_and_leaves_the_image_alone(desk: Desk) -> None:
+    board = desk.generated({"text": "One.", "seed": 5})
+    desk.work_off(varied(desk, board, stages=["video"], replace=["video"])["id"])
+    now = sentence(desk, board, 1)
+    assert (now["seed"], stale(now), now["video_takes"]) == (5, (False, False), 2)
+    new, old = (t for t in desk.get(path(board, 1) + "/takes")["takes"] if t["stage"] == "video")
+    assert (new["selected"], new["seed"] == 5, old["seed"], old["stale"]) == (True, False, 5, False)
+    edited = desk.patch(path(board, 1), {"seed": 77})
+    assert stale(edited) == (True, True), "an edited seed is an edit of both"
+
+
+def test_a_seed_that_was_edited_meanwhile_is_not_overwritten(desk: Desk) -> None:
+    board = desk.generated({"text": "One.", "seed": 5})
+    run = varied(desk, board)
+    desk.patch(path(board, 1), {"seed": 77})
+    desk.work_off(run["id"])
+    now = sentence(desk, board, 1)
+    assert (now["seed"], stale(now)) == (77, (True, True))
+
+
+def test_a_retry_makes_what_was_to_be_varied_with_the_seed_that_was_drawn_for_it(desk: Desk) -> None:
+    board = desk.generated({"text": "One.", "seed": 5})
+    run = varied(desk, board)
+    scene = desk.get(f"/runs/{run['id']}")["scenes"][0]
+    seed = desk.claim(scene).input.seed
+    desk.fail(scene, "out_of_memory")
+    assert (sentence(desk, board, 1)["seed"], stale(sentence(desk, board, 1))) == (5, (False, False))
+    again = desk.post(f"/runs/{run['id']}/retry-failed")
+    assert given_seed(desk, again) == seed != 5
+    desk.complete(desk.get(f"/runs/{again['id']}")["scenes"][0])
+    assert sentence(desk, board, 1)["seed"] == seed
+    desk.post(f"/runs/{again['id']}/cancel")
+
+
+def test_a_second_press_for_another_image_is_the_same_run_with_the_same_seed(desk: Desk) -> None:
+    board = desk.generated({"text": "One.", "seed": 5})
+    run = varied(desk, board)
+    assert varied(desk, board)["id"] == run["id"]
+    plain = {"sentence_ids": [board["sentences"][0]["id"]], "replace": ["image"]}
+    assert desk.api.post(f"/projects/{board['project']['id']}/generate-scenes", json=plain).status_code == 409
+    desk.post(f"/runs/{run['id']}/cancel")

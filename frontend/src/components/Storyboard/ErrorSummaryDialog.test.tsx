@@ -3,12 +3,14 @@ import userEvent from "@testing-library/user-event";
 import { Tooltip } from "radix-ui";
 import { describe, expect, it, vi } from "vitest";
 import { NOTHING, reduce } from "@/storyboard/board";
-import { failureGroups, report, retriesByRun } from "@/storyboard/failures";
+import { failureGroups, report, retriesOf } from "@/storyboard/failures";
 import { findings } from "@/testing/axe";
-import { artifact, id, scene, sentence, storyboard } from "@/testing/studio";
+import { artifact, id, project, scene, sentence, storyboard } from "@/testing/studio";
 import { ErrorSummaryDialog } from "./ErrorSummaryDialog";
 
-const failure = (cause: string) => ({ cause, message: `It is ${cause}.`, detail: `Traceback of ${cause}` });
+const failure = (cause: string) => ({ cause, message: `It is ${cause}.`, detail: `Traceback of ${cause}`, fits: null });
+const FITS = { width: 832, height: 480 };
+const { size } = project();
 const board = reduce(NOTHING, {
   type: "snapshot",
   storyboard: storyboard({
@@ -22,12 +24,13 @@ const board = reduce(NOTHING, {
   }),
 }).board!;
 const groups = failureGroups(board);
+const all = groups.flatMap((group) => group.failed);
 
 function show(given = groups) {
   const props = { onRetry: vi.fn(), onOpenChange: vi.fn(), onOpenScene: vi.fn(), returnFocus: () => null };
   render(
     <Tooltip.Provider>
-      <ErrorSummaryDialog open groups={given} {...props} />
+      <ErrorSummaryDialog open groups={given} size={size} {...props} />
     </Tooltip.Provider>,
   );
   return props;
@@ -65,6 +68,21 @@ describe("the error summary", () => {
     expect(numbers(onRetry.mock.calls[2]![0])).toEqual([1]);
   });
 
+  it("offers the size that fits, and names it wherever it would be made", async () => {
+    const small = groups.map((group) => ({
+      ...group,
+      failed: group.failed.map((one) => ({ ...one, failure: { ...one.failure, fits: group.cause === "out_of_memory" ? FITS : null } })),
+    }));
+    const { onRetry } = show(small);
+    const region = screen.getByRole("region", { name: /Out of GPU memory/ });
+    expect(region).toHaveTextContent("so a retry makes these smaller");
+    await userEvent.click(within(region).getByRole("button", { name: "Retry these 2 at 832 × 480" }));
+    expect(numbers(onRetry.mock.calls[0]![0])).toEqual([2, 3]);
+    expect(screen.getByRole("button", { name: "Retry scene 2 at 832 × 480" })).toBeInTheDocument();
+    expect(screen.getByRole("button", { name: "Retry scene 1" })).toBeInTheDocument();
+    expect(screen.getByRole("button", { name: "Retry all 3" })).toBeInTheDocument();
+  });
+
   it("puts the focus on the retry", () => {
     show();
     expect(screen.getByRole("button", { name: "Retry all 3" })).toHaveFocus();
@@ -95,10 +113,21 @@ describe("the error summary", () => {
 });
 
 it("each run is asked for its own failures", () => {
-  expect([...retriesByRun(groups.flatMap((group) => group.failed))]).toEqual([
-    [id(9000), [id(2), id(1)]],
-    [id(9001), [id(3)]],
+  expect(retriesOf(all, size)).toEqual([
+    { runId: id(9000), sentence_ids: [id(2), id(1)], fits: null },
+    { runId: id(9001), sentence_ids: [id(3)], fits: null },
   ]);
+});
+
+it("what did not fit is asked for in the size that does, and in no smaller one than the project's", () => {
+  const [second, ...others] = all;
+  const failed = [{ ...second!, failure: { ...second!.failure, fits: FITS } }, ...others];
+  expect(retriesOf(failed, size)).toEqual([
+    { runId: id(9000), sentence_ids: [id(2)], fits: FITS },
+    { runId: id(9001), sentence_ids: [id(3)], fits: null },
+    { runId: id(9000), sentence_ids: [id(1)], fits: null },
+  ]);
+  expect(retriesOf(failed, { ...size, ...FITS })[0]).toMatchObject({ sentence_ids: [id(2), id(1)], fits: null });
 });
 
 it("a report names everything", () => {

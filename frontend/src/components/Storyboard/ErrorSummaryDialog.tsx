@@ -4,22 +4,25 @@ import { toast } from "sonner";
 import { fileUrl } from "@/api/client";
 import { Button, IconButton } from "@/components/ui/Button";
 import { Modal } from "@/components/ui/Modal";
-import { type FailedScene, failedCount, type FailureGroup, report } from "@/storyboard/failures";
+import type { Size } from "@/api/contracts";
+import { type FailedScene, failedCount, type FailureGroup, report, smallerText } from "@/storyboard/failures";
 import { counted } from "@/storyboard/plan";
 
 interface Props {
   open: boolean;
   onOpenChange: (open: boolean) => void;
   groups: readonly FailureGroup[];
+  size: Size; //: of the project
   onRetry: (failed: readonly FailedScene[]) => void;
   onOpenScene: (sentenceId: string) => void;
   returnFocus: () => HTMLElement | null | undefined;
 }
 
+const SMALLER = "The project's size would fail again, so a retry makes these smaller. The project keeps its size.";
 const MOST_SHOWN = 200; //: of one cause; nobody reads more, and all are retried
 
 /** What failed, by cause, with what to do about each, and a retry for all, one cause, or one sentence. */
-export function ErrorSummaryDialog({ open, onOpenChange, groups, onRetry, onOpenScene, returnFocus }: Props) {
+export function ErrorSummaryDialog({ open, onOpenChange, groups, size, onRetry, onOpenScene, returnFocus }: Props) {
   const count = failedCount(groups);
   const retryAll = useRef<HTMLButtonElement>(null);
   const all = groups.flatMap((group) => group.failed);
@@ -43,7 +46,7 @@ export function ErrorSummaryDialog({ open, onOpenChange, groups, onRetry, onOpen
               <Copy aria-hidden className="size-4" /> Copy all details
             </Button>
             <Button ref={retryAll} kind="primary" onClick={() => onRetry(all)}>
-              <RotateCcw aria-hidden className="size-4" /> {count === 1 ? "Retry it" : `Retry all ${count}`}
+              <RotateCcw aria-hidden className="size-4" /> {count === 1 ? "Retry it" : `Retry all ${count}`} {smallerText(all, size)}
             </Button>
           </>
         ) : (
@@ -55,20 +58,21 @@ export function ErrorSummaryDialog({ open, onOpenChange, groups, onRetry, onOpen
     >
       <div className="flex flex-col gap-8">
         {groups.map((group) => (
-          <Group key={group.cause} group={group} alone={groups.length === 1} onRetry={onRetry} onOpenScene={onOpenScene} />
+          <Group key={group.cause} group={group} size={size} alone={groups.length === 1} onRetry={onRetry} onOpenScene={onOpenScene} />
         ))}
       </div>
     </Modal>
   );
 }
 
-interface GroupProps extends Pick<Props, "onRetry" | "onOpenScene"> {
+interface GroupProps extends Pick<Props, "size" | "onRetry" | "onOpenScene"> {
   group: FailureGroup;
   alone: boolean;
 }
 
-function Group({ group, alone, onRetry, onOpenScene }: GroupProps) {
+function Group({ group, size, alone, onRetry, onOpenScene }: GroupProps) {
   const { failed } = group;
+  const smaller = smallerText(failed, size);
   const id = `cause-${group.cause}`;
   return (
     <section aria-labelledby={id}>
@@ -78,17 +82,17 @@ function Group({ group, alone, onRetry, onOpenScene }: GroupProps) {
             {group.title}
             <span className="ml-2 rounded-md bg-bad-soft px-1.5 py-0.5 text-sm font-normal text-bad steady">{counted(failed.length, "scene")}</span>
           </h3>
-          <p className="mt-1 max-w-prose text-sm text-ink-2">{group.advice}</p>
+          <p className="mt-1 max-w-prose text-sm text-ink-2">{smaller ? SMALLER : group.advice}</p>
         </div>
         {!alone && (
           <Button small onClick={() => onRetry(failed)}>
-            <RotateCcw aria-hidden className="size-4" /> {failed.length > 1 ? `Retry these ${failed.length}` : "Retry this one"}
+            <RotateCcw aria-hidden className="size-4" /> {failed.length > 1 ? `Retry these ${failed.length}` : "Retry this one"} {smaller}
           </Button>
         )}
       </div>
       <ul className="divide-y divide-line rounded-xl border border-line">
         {failed.slice(0, MOST_SHOWN).map((each) => (
-          <Row key={each.scene.id} failed={each} onRetry={onRetry} onOpenScene={onOpenScene} />
+          <Row key={each.scene.id} failed={each} size={size} onRetry={onRetry} onOpenScene={onOpenScene} />
         ))}
       </ul>
       {failed.length > MOST_SHOWN && <p className="mt-2 text-sm text-ink-2">And {failed.length - MOST_SHOWN} more with the same cause.</p>}
@@ -96,8 +100,9 @@ function Group({ group, alone, onRetry, onOpenScene }: GroupProps) {
   );
 }
 
-function Row({ failed, onRetry, onOpenScene }: Pick<Props, "onRetry" | "onOpenScene"> & { failed: FailedScene }) {
+function Row({ failed, size, onRetry, onOpenScene }: Pick<Props, "size" | "onRetry" | "onOpenScene"> & { failed: FailedScene }) {
   const { sentence, scene, failure } = failed;
+  const smaller = smallerText([failed], size);
   const image = scene.image ?? sentence.image;
   return (
     <li className="flex flex-wrap gap-3 p-3 sm:flex-nowrap">
@@ -144,8 +149,8 @@ function Row({ failed, onRetry, onOpenScene }: Pick<Props, "onRetry" | "onOpenSc
         <IconButton small label={`Copy details of scene ${sentence.position}`} onClick={() => void copy(report(failed))}>
           <Copy aria-hidden className="size-4" />
         </IconButton>
-        <Button small aria-label={`Retry scene ${sentence.position}`} onClick={() => onRetry([failed])}>
-          Retry
+        <Button small aria-label={`Retry scene ${sentence.position} ${smaller}`.trim()} onClick={() => onRetry([failed])}>
+          Retry {smaller}
         </Button>
       </div>
     </li>

@@ -82,7 +82,7 @@ function SceneCardDrawn({ sentence, number, count, sceneId, view: rest, failure,
         className="relative block w-full shrink-0 overflow-hidden bg-sunken"
         style={{ height: mediaHeight }}
       >
-        <SceneMedia sentence={sentence} number={number} playing={looked} dimmed={active} />
+        <SceneMedia sentence={sentence} sceneId={sceneId} number={number} playing={looked} dimmed={active} />
         {failed && (
           <span className="absolute inset-x-0 bottom-0 line-clamp-3 bg-bad-soft/95 px-3 py-2 text-left text-sm text-bad">{failure.message}</span>
         )}

@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { ChevronLeft, ChevronRight, Clapperboard, Film, Image, PencilLine, RotateCcw } from "lucide-react";
+import { ChevronLeft, ChevronRight, Clapperboard, Film, Image, Lock, LockOpen, PencilLine, RotateCcw } from "lucide-react";
 import { type KeyboardEvent, useState } from "react";
 import { ask, fileUrl, http } from "@/api/client";
 import type { Project, Scene, Sentence, Take } from "@/api/contracts";
@@ -11,9 +11,12 @@ import { classes } from "@/components/ui/classes";
 import { Modal } from "@/components/ui/Modal";
 import { preferences } from "@/preferences";
 import { useFraction } from "@/hooks/useFraction";
+import { usePreview } from "@/hooks/usePreview";
 import { type CardView, withFraction } from "@/storyboard/card";
+import { smallerText } from "@/storyboard/failures";
 import { useSceneActions } from "./actions";
 import { SceneEditor } from "./SceneEditor";
+import { ScenePreview } from "./ScenePreview";
 import { SceneStatus } from "./SceneStatus";
 
 interface Props {
@@ -67,12 +70,12 @@ export function SceneDialog(props: Props) {
     >
       <div className="grid gap-6 md:grid-cols-[minmax(0,3fr)_minmax(0,2fr)]">
         <div>
-          <Stage project={project} sentence={sentence} view={view} number={number} />
+          <Stage project={project} sentence={sentence} scene={scene} view={view} number={number} />
           {view.state === "failed" && scene?.failure && (
             <div className="mt-3 flex items-center gap-3 rounded-lg bg-bad-soft px-3 py-2.5 text-sm text-bad">
               <p className="flex-1">{scene.failure.message}</p>
               <Button small onClick={() => actions.retry(sentence.id)}>
-                <RotateCcw aria-hidden className="size-4" /> Retry
+                <RotateCcw aria-hidden className="size-4" /> Retry {smallerText([{ sentence, scene, failure: scene.failure }], project.size)}
               </Button>
             </div>
           )}
@@ -93,16 +96,19 @@ export function SceneDialog(props: Props) {
   );
 }
 
-function Stage({ project, sentence, view, number }: Pick<Props, "project" | "sentence" | "view" | "number">) {
+function Stage({ project, sentence, scene, view, number }: Pick<Props, "project" | "sentence" | "scene" | "view" | "number">) {
   const { image, video } = sentence;
   const [broken, setBroken] = useState<string | null>(null);
   const active = view.state === "running" || view.state === "stopping";
+  const sceneId = scene?.id ?? null;
+  const [preview, onLoaded] = usePreview(sceneId, image?.key);
   return (
     <div
       className="relative mx-auto max-h-[56dvh] w-full overflow-hidden rounded-xl bg-sunken"
       style={{ aspectRatio: `${project.size.width} / ${project.size.height}`, maxWidth: `calc(56dvh * ${project.size.width / project.size.height})` }}
     >
-      {video && broken !== video.key ? (
+      {preview && <ScenePreview picture={preview.picture} sceneId={sceneId} />}
+      {preview?.running ? null : video && broken !== video.key ? (
         // Made from still pictures: there is nothing to hear.
         // oxlint-disable-next-line jsx-a11y/media-has-caption
         <video
@@ -116,11 +122,12 @@ function Stage({ project, sentence, view, number }: Pick<Props, "project" | "sen
           autoPlay={!matchMedia("(prefers-reduced-motion: reduce)").matches}
           playsInline
           onError={() => setBroken(video.key)}
+          onLoadedData={onLoaded}
           aria-label={`Video of scene ${number}`}
-          className="size-full object-contain"
+          className="relative size-full object-contain"
         />
       ) : image ? (
-        <img src={fileUrl(image)} alt={sentence.text} className="size-full object-contain" />
+        <img src={fileUrl(image)} alt={sentence.text} onLoad={onLoaded} className="relative size-full object-contain" />
       ) : (
         <span
           aria-hidden
@@ -181,6 +188,30 @@ function Making({ sentence, view }: { sentence: Sentence; view: CardView }) {
           <Film aria-hidden className="size-4" /> {video ? "New video" : "Make video"}
         </Button>
       </div>
+      <Seed sentence={sentence} />
+    </div>
+  );
+}
+
+/** The number that a picture grows from: kept, or another one for each new picture. */
+function Seed({ sentence }: { sentence: Sentence }) {
+  const actions = useSceneActions();
+  const { id, seed, seed_locked: locked } = sentence;
+  const Icon = locked ? Lock : LockOpen;
+  return (
+    <div className="mt-3 flex items-center gap-2 text-sm text-ink-2">
+      <Button
+        small
+        kind="quiet"
+        role="switch"
+        aria-checked={locked}
+        aria-label="Keep this seed"
+        className="-ml-3 gap-1.5"
+        onClick={() => actions.lockSeed(id, !locked)}
+      >
+        <Icon aria-hidden className={classes("size-4", locked && "text-accent-text")} /> Seed <span className="select-text steady">{seed}</span>
+      </Button>
+      <span className="text-ink-3">{locked ? "Kept" : "New for each take"}</span>
     </div>
   );
 }

@@ -2,36 +2,41 @@ import { memo, useEffect, useRef, useState } from "react";
 import type { Sentence } from "@/api/contracts";
 import { fileUrl } from "@/api/client";
 import { classes } from "@/components/ui/classes";
+import { usePreview } from "@/hooks/usePreview";
+import { ScenePreview } from "./ScenePreview";
 
 interface Props {
   sentence: Sentence;
+  sceneId: string | null;
   number: number;
   playing: boolean; //: the pointer or the focus is on the card
   dimmed: boolean;
 }
 
 /** The image of a scene; its video over it while it is looked at. The box around it has its size already. */
-export const SceneMedia = memo(function SceneMedia({ sentence, number, playing, dimmed }: Props) {
+export const SceneMedia = memo(function SceneMedia({ sentence, sceneId, number, playing, dimmed }: Props) {
   const { image, video } = sentence;
-  if (!image) {
-    return (
-      // A watermark and no text: it is said elsewhere, and meant to be faint.
-      <span
-        aria-hidden
-        data-number={number}
-        className="absolute inset-0 flex items-center justify-center font-story text-6xl font-medium text-ink/10 steady before:content-[attr(data-number)]"
-      />
-    );
-  }
+  const [preview, onLoaded] = usePreview(sceneId, image?.key);
   return (
     <>
-      <Picture key={image.key} src={fileUrl(image)} dimmed={dimmed} />
-      {video && playing && <Clip key={video.key} src={fileUrl(video)} />}
+      {!image && (
+        // A watermark and no text: it is said elsewhere, and meant to be faint.
+        <span
+          aria-hidden
+          data-number={number}
+          className="absolute inset-0 flex items-center justify-center font-story text-6xl font-medium text-ink/10 steady before:content-[attr(data-number)]"
+        />
+      )}
+      {preview && <ScenePreview picture={preview.picture} sceneId={sceneId} />}
+      {image && <Picture key={image.key} src={fileUrl(image)} opacity={preview?.running ? 0 : dimmed ? 55 : 100} onLoaded={onLoaded} />}
+      {image && video && playing && !preview && <Clip key={video.key} src={fileUrl(video)} />}
     </>
   );
 });
 
-function Picture({ src, dimmed }: { src: string; dimmed: boolean }) {
+const OPACITY = { 0: "opacity-0", 55: "opacity-55", 100: "opacity-100" };
+
+function Picture({ src, opacity, onLoaded }: { src: string; opacity: keyof typeof OPACITY; onLoaded: () => void }) {
   const [shown, setShown] = useState(false);
   const element = useRef<HTMLImageElement>(null);
   useEffect(() => {
@@ -45,10 +50,9 @@ function Picture({ src, dimmed }: { src: string; dimmed: boolean }) {
       decoding="async"
       draggable={false}
       onLoad={() => setShown(true)}
-      className={classes(
-        "absolute inset-0 size-full object-cover transition-opacity duration-200",
-        shown ? (dimmed ? "opacity-55" : "opacity-100") : "opacity-0",
-      )}
+      // Only when it is faded in, what is behind it may go.
+      onTransitionEnd={onLoaded}
+      className={classes("absolute inset-0 size-full object-cover transition-opacity duration-200", shown ? OPACITY[opacity] : "opacity-0")}
     />
   );
 }

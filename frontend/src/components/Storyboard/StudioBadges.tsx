@@ -28,7 +28,7 @@ export function ConnectionBadge({ connection }: { connection: Connection }) {
 
 export function WorkersBadge({ projectId }: { projectId: string }) {
   const workers = useWorkers();
-  const count = workers?.length;
+  const count = workers?.filter((worker) => worker.state !== "failed").length;
   return (
     <Popover.Root>
       <Popover.Trigger className="inline-flex h-8 items-center gap-1.5 rounded-lg px-2 text-sm text-ink-2 hover:bg-raised hover:text-ink">
@@ -55,6 +55,14 @@ export function WorkersBadge({ projectId }: { projectId: string }) {
   );
 }
 
+const DOTS: Record<Worker["state"], string> = {
+  starting: "bg-ink-3 motion-safe:animate-[breathe_1.8s_ease-in-out_infinite]",
+  idle: "bg-ok",
+  busy: "bg-accent",
+  failed: "bg-bad",
+  gone: "bg-ink-3",
+};
+
 function Kind({ title, workers, projectId }: { title: string; workers: Worker[]; projectId: string }) {
   return (
     <section>
@@ -65,11 +73,11 @@ function Kind({ title, workers, projectId }: { title: string; workers: Worker[];
           <li key={worker.name} className="flex items-start gap-2 text-sm">
             <span
               aria-hidden
-              className={classes("mt-1.5 size-2 shrink-0 rounded-full", worker.state === "busy" ? "bg-accent" : worker.state === "idle" ? "bg-ok" : "bg-ink-3")}
+              className={classes("mt-1.5 size-2 shrink-0 rounded-full", DOTS[worker.state])}
             />
             <span className="min-w-0 flex-1">
               <span className="block truncate">{worker.name}</span>
-              <span className="block truncate text-ink-2">
+              <span className={classes("block break-words", worker.state === "failed" ? "text-bad" : "text-ink-2")}>
                 {worker.generator} · {doing(worker, projectId)}
               </span>
             </span>

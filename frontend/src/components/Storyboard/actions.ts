@@ -7,6 +7,7 @@ export interface SceneActions {
   edit: (id: string) => void;
   save: (id: string, change: { text: string; prompt: string }) => Promise<boolean>;
   endEdit: (id: string) => void;
+  lockSeed: (id: string, locked: boolean) => void;
   makeAgain: (id: string, stages: readonly Stage[], replace: readonly Stage[]) => void;
   stop: (id: string) => void;
   retry: (id: string) => void;

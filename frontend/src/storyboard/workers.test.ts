@@ -1,0 +1,61 @@
+import { describe, expect, it } from "vitest";
+import type { Worker } from "@/api/contracts";
+import { PROJECT_ID } from "@/testing/studio";
+import { doing, makersOf, missingWorkers } from "./workers";
+
+function worker(more: Partial<Worker> = {}): Worker {
+  return {
+    v: 1,
+    type: "worker_seen",
+    name: "image@studio",
+    session: PROJECT_ID,
+    stage: "image",
+    generator: "animatic",
+    state: "idle",
+    detail: "",
+    project_id: null,
+    scene_id: null,
+    number: null,
+    every_s: 2,
+    ...more,
+  };
+}
+
+const doingNow = (more: Partial<Worker>) => doing(worker(more), PROJECT_ID);
+const WHY = "IMAGE_MODEL=x is not on this machine.";
+
+describe("what a worker does now", () => {
+  it("is loading, part by part", () => {
+    expect(doingNow({ state: "starting", detail: "loading 3 of 7: decoder" })).toBe("Loading 3 of 7: decoder");
+    expect(doingNow({ state: "starting" })).toBe("Starting");
+  });
+  it("is ready, or waits for its turn", () => {
+    expect(doingNow({})).toBe("Ready");
+    expect(doingNow({ detail: "waiting for the GPU, which video@studio uses" })).toBe("Waiting for the GPU, which video@studio uses");
+  });
+  it("makes a scene, and says what holds it up", () => {
+    expect(doingNow({ state: "busy", number: 4, project_id: PROJECT_ID })).toBe("Making scene 4");
+    expect(doingNow({ state: "busy", number: 4, project_id: "another" })).toBe("Busy with another project");
+    expect(doingNow({ state: "busy", number: 4, detail: "waiting to store a file" })).toBe("Waiting to store a file");
+  });
+  it("ended, and says why", () => {
+    expect(doingNow({ state: "failed", detail: WHY })).toBe(WHY);
+  });
+});
+
+describe("who is missing for a press", () => {
+  const both = { images: 3, videos: 3 };
+  it("is nobody as long as each kind is there or loads", () => {
+    expect(missingWorkers([worker({ state: "starting" }), worker({ stage: "video" })], both)).toBeNull();
+  });
+  it("is said by kind", () => {
+    expect(missingWorkers([], both)).toContain("No image or video worker is running");
+    expect(missingWorkers([worker()], both)).toContain("No video worker is running");
+    expect(missingWorkers([], { images: 0, videos: 0 })).toBeNull();
+  });
+  it("is said with the reason where one could not start", () => {
+    const failed = worker({ state: "failed", detail: WHY });
+    expect(makersOf([failed], "image")).toEqual([]);
+    expect(missingWorkers([failed, worker({ stage: "video" })], both)).toBe(`The image worker does not run: ${WHY}`);
+  });
+});
