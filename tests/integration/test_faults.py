@@ -291,7 +291,7 @@ def test_working_without_a_claim_runs_jobs_twice_and_is_noticed(sqlite_stack: St
     for name in ("image-a", "image-b"):
         stack.worker("image", name)
     stack.worker("video")
-    project = stack.project(["twice at a time take:1", "once"])
+    project = stack.project(["twice at a time take:4", "once"])
     run = stack.press(project["project"]["id"], stages=["image"])
     eventually(stack.history, what="the job")
     stack.republish(run["id"])
