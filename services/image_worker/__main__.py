@@ -5,19 +5,23 @@ import sys
 
 from services.image_worker.settings import ImageWorkerSettings
 from shared.contracts.scene import Stage
-from shared.generator import Generator, load_generator
+from shared.generator import Generator, OnLoad, load_generator
 from shared.logs import configure_logs
 from shared.settings import SettingsError, load
 from shared.worker import run_worker
 
 
-def make_generator(backend: str) -> Generator:
+def make_generator(settings: ImageWorkerSettings, on_load: OnLoad) -> Generator:
     """The generator that BACKEND names. Raises `SettingsError`."""
-    if backend == "animatic":
+    if settings.backend == "animatic":
         from services.image_worker.animatic import Animatic
 
         return Animatic()
-    return load_generator(backend)
+    if settings.backend == "diffusers":
+        from services.image_worker.pipeline import Diffusers
+
+        return Diffusers(settings, on_load)
+    return load_generator(settings.backend)
 
 
 def main() -> int:
@@ -36,7 +40,7 @@ def main() -> int:
             settings,
             settings.image_worker_host,
             settings.image_worker_port,
-            lambda: make_generator(settings.backend),
+            lambda: make_generator(settings, lambda done, total, part: None),
         )
     except SettingsError as error:
         print(f"image-worker: {error}", file=sys.stderr)
