@@ -46,6 +46,7 @@ class Family:
     prompted: bool = True  #: False: it is given nothing but the image
     negative: bool = False  #: a negative prompt has an effect
     sized: bool = True  #: False: it chooses a size of the image's shape by itself
+    frame_times: bool | None = None  #: what `expand_timesteps` of its index must be; None: it has none
     vae_in_float32: bool = False  #: decodes visibly better so
     decodes_in_any_dtype: bool = True  #: latents are brought to the decoder's number format
 
@@ -101,6 +102,7 @@ FAMILIES = (
         frames=121,
         fps=24,
         negative=True,
+        frame_times=True,
         vae_in_float32=True,
     ),
     Family(
@@ -115,6 +117,7 @@ FAMILIES = (
         frames=81,
         fps=16,
         negative=True,
+        frame_times=False,
         vae_in_float32=True,
     ),
     Family(
@@ -169,10 +172,9 @@ def find(index: Mapping[str, Any]) -> Family | None:
     """The family of a model, by its `model_index.json`; None where it is none of ours."""
     published = index.get("_class_name")
     fitting = [family for family in FAMILIES if published in family.published]
-    if len(fitting) < 2:
-        return fitting[0] if fitting else None
-    # Wan's models share a class; only the small one gives each frame a time of its own.
-    return fitting[0] if index.get("expand_timesteps") else fitting[1]
+    # Wan's models share their classes; only the small one gives each frame a time of its own.
+    small = bool(index.get("expand_timesteps"))
+    return next((family for family in fitting if family.frame_times in (None, small)), None)
 
 
 def fit(family: Family, width: int, height: int) -> tuple[int, int]:

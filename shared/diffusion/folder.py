@@ -84,7 +84,7 @@ def _checked(path: Path, index: dict[str, Any], stage: Stage, named: str) -> Mod
         known = ", ".join(one.name for one in families.FAMILIES if one.stage is stage)
         raise SettingsError(f"{named} is a {index.get('_class_name')}, which is not supported; supported are {known}")
     if family.stage is not stage:
-        raise SettingsError(f"{named} is {family.name}, which makes a {family.stage}: set {family.stage.upper()}_MODEL")
+        raise SettingsError(f"{named} is {family.name}, which makes {family.stage}s: set {family.stage.upper()}_MODEL")
     components, weights = [], {}
     for name, (library, _) in _components(index):
         if library not in _LIBRARIES:

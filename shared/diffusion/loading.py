@@ -118,6 +118,8 @@ def _merge_lora(pipeline: Any, wanted: Wanted) -> None:
         pipeline.load_lora_weights(
             str(file.parent), weight_name=file.name, local_files_only=True, use_safetensors=True, adapter_name="lora"
         )
+        if not pipeline.get_list_adapters():
+            raise ValueError("none of its weights belongs to a part of this model")
         pipeline.fuse_lora(lora_scale=wanted.lora_scale)
         pipeline.unload_lora_weights()
     except Exception as error:

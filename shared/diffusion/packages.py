@@ -1,4 +1,4 @@
-"""What BACKEND=diffusers needs to be installed, and how it is told to behave: both before anything of it is imported."""
+"""What BACKEND=diffusers needs installed, and how that is told to behave: both before anything of it is imported."""
 
 import os
 from importlib.util import find_spec
@@ -8,9 +8,9 @@ from shared.settings import SettingsError
 NEEDED = ("torch", "diffusers", "transformers", "accelerate", "safetensors", "huggingface_hub")
 
 
-def check_packages() -> None:
+def check_packages(needed: tuple[str, ...] = NEEDED) -> None:
     """Raises `SettingsError` that names what is missing."""
-    missing = [name for name in NEEDED if find_spec(name) is None]
+    missing = [name for name in needed if find_spec(name) is None]
     if missing:
         raise SettingsError(
             f"BACKEND=diffusers needs packages that are not installed ({', '.join(missing)}): "
@@ -19,7 +19,7 @@ def check_packages() -> None:
 
 
 def set_environment() -> None:
-    """Nothing is asked of the hub, nothing is told to it, and no code of a repository runs, whatever becomes the default."""
+    """Nothing is asked of the hub or told to it, and no code of a repository runs, whatever becomes the default."""
     for name, value in {
         "HF_HUB_OFFLINE": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",
