@@ -48,13 +48,15 @@ class Family:
     sized: bool = True  #: False: it chooses a size of the image's shape by itself
     frame_times: bool | None = None  #: what `expand_timesteps` of its index must be; None: it has none
     vae_in_float32: bool = False  #: decodes visibly better so
-    decodes_in_any_dtype: bool = True  #: latents are brought to the decoder's number format
+    decodes_in_float32: bool = False  #: its latents are brought to the number format of the decoder
 
 
 SMALLEST_SIDE = 64  #: pixels
 
 FAMILIES = (
-    Family("Z-Image", Stage.IMAGE, ("ZImagePipeline",), "ZImagePipeline", steps=8, guidance=0.0),
+    Family(
+        "Z-Image", Stage.IMAGE, ("ZImagePipeline",), "ZImagePipeline", steps=8, guidance=0.0, decodes_in_float32=True
+    ),
     Family("FLUX.2 klein", Stage.IMAGE, ("Flux2KleinPipeline",), "Flux2KleinPipeline", steps=4, guidance=1.0),
     Family(
         "SDXL",
@@ -86,6 +88,7 @@ FAMILIES = (
         steps=50,
         guidance=4.0,
         guidance_argument="true_cfg_scale",
+        decodes_in_float32=True,
         pixels=1664 * 1664,
         negative=True,
     ),
@@ -104,6 +107,7 @@ FAMILIES = (
         negative=True,
         frame_times=True,
         vae_in_float32=True,
+        decodes_in_float32=True,
     ),
     Family(
         "Wan A14B",
@@ -119,6 +123,7 @@ FAMILIES = (
         negative=True,
         frame_times=False,
         vae_in_float32=True,
+        decodes_in_float32=True,
     ),
     Family(
         "LTX-Video",
@@ -149,6 +154,7 @@ FAMILIES = (
         fps=24,
         negative=True,
         sized=False,
+        decodes_in_float32=True,
     ),
     Family(
         "Stable Video Diffusion",

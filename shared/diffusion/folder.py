@@ -40,9 +40,10 @@ class ModelFolder:
 def find(wanted: Wanted) -> ModelFolder:
     """The model that is wanted, from a folder or from what was downloaded. Raises `SettingsError`."""
     variable = wanted.variable("MODEL")
+    named = f"{variable}={wanted.model}"
     path = located(wanted.model, wanted.revision, variable)
-    index = _index(path, f"{variable}={wanted.model}")
-    return _checked(path, index, wanted.stage, f"{variable}={wanted.model}")
+    index = read_index(path, named)
+    return _read(path, index, check_index(index, wanted.stage, named), named)
 
 
 def located(name: str, revision: str | None, variable: str) -> Path:
@@ -62,7 +63,8 @@ def located(name: str, revision: str | None, variable: str) -> Path:
         ) from error
 
 
-def _index(path: Path, named: str) -> dict[str, Any]:
+def read_index(path: Path, named: str) -> dict[str, Any]:
+    """What a model says of itself. Raises `SettingsError`."""
     try:
         index = json.loads((path / INDEX).read_text())
     except FileNotFoundError as error:
@@ -76,8 +78,10 @@ def _index(path: Path, named: str) -> dict[str, Any]:
     return index
 
 
-def _checked(path: Path, index: dict[str, Any], stage: Stage, named: str) -> ModelFolder:
-    if isinstance(index.get("_class_name"), list):
+def check_index(index: dict[str, Any], stage: Stage, named: str) -> Family:
+    """The model's family. Raises `SettingsError` where it must not, or cannot, be loaded for `stage`."""
+    owned = [name for name, (library, _) in components(index) if library not in _LIBRARIES]
+    if owned or isinstance(index.get("_class_name"), list):
         raise SettingsError(f"{named} wants to run Python code of its own, which is never done: choose another model")
     family = families.find(index)
     if family is None:
@@ -85,26 +89,27 @@ def _checked(path: Path, index: dict[str, Any], stage: Stage, named: str) -> Mod
         raise SettingsError(f"{named} is a {index.get('_class_name')}, which is not supported; supported are {known}")
     if family.stage is not stage:
         raise SettingsError(f"{named} is {family.name}, which makes {family.stage}s: set {family.stage.upper()}_MODEL")
-    components, weights = [], {}
-    for name, (library, _) in _components(index):
-        if library not in _LIBRARIES:
-            raise SettingsError(
-                f"{named} wants to run Python code of its own for {name}, which is never done: choose another model"
-            )
-        folder = path / name
-        if not folder.is_dir():
-            raise SettingsError(f"{named} is incomplete: its part {name} is missing; run `make models` again")
-        components.append(name)
-        # Schedulers, tokenizers and the like call their configuration otherwise, and have no weights.
-        if (folder / "config.json").is_file():
-            weights[name] = _numbers(folder, named, name)
-    return ModelFolder(path, family, tuple(components), weights)
+    return family
 
 
-def _components(index: dict[str, Any]) -> Iterator[tuple[str, tuple[str, str]]]:
+def components(index: dict[str, Any]) -> Iterator[tuple[str, tuple[str, str]]]:
+    """Name, library and class of every part that is not left out."""
     for name, value in index.items():
         if not name.startswith("_") and isinstance(value, list) and len(value) == 2 and value[0]:
             yield name, (value[0], value[1])
+
+
+def _read(path: Path, index: dict[str, Any], family: Family, named: str) -> ModelFolder:
+    names, weights = [], {}
+    for name, _ in components(index):
+        folder = path / name
+        if not folder.is_dir():
+            raise SettingsError(f"{named} is incomplete: its part {name} is missing; run `make models` again")
+        names.append(name)
+        # Schedulers, tokenizers and the like call their configuration otherwise, and have no weights.
+        if (folder / "config.json").is_file():
+            weights[name] = _numbers(folder, named, name)
+    return ModelFolder(path, family, tuple(names), weights)
 
 
 def _numbers(folder: Path, named: str, component: str) -> int:

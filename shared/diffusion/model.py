@@ -210,7 +210,7 @@ class Model:
             return True
         log.warning("blank_output", reason=outcome.text)
         # Too large numbers in the decoder are the usual reason.
-        if self.family.decodes_in_any_dtype:
+        if self.family.decodes_in_float32:
             self.pipeline.vae.to(torch.float32)
         return True
 

@@ -15,7 +15,7 @@ from shared.diffusion.frames import Pixels
 from shared.diffusion.model import Model, Request
 from shared.diffusion.settings import Wanted
 
-STEPS = 4
+STEPS = 3
 SIZE = (96, 64)
 FRAMES = 9
 
@@ -40,7 +40,10 @@ def request(model: Model, prompt: str = "A fox in snow.", seed: int = 7) -> Requ
     return Request(prompt, seed, shape(model.family), source)
 
 
-def make(model: Model, prompt: str = "A fox in snow.", seed: int = 7, **more: Any) -> Pixels:
+def make(
+    model: Model, prompt: str = "A fox in snow.", seed: int = 7, *, source: Image.Image | None = None, **more: Any
+) -> Pixels:
     """The pixels of one run that nobody stops."""
+    asked = request(model, prompt, seed)
     told = {"on_step": lambda fraction: None, "cancelled": lambda: False, "on_preview": lambda data: None, **more}
-    return model.make(request(model, prompt, seed), **told)
+    return model.make(replace(asked, source=source or asked.source), **told)

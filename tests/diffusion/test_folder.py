@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from shared.contracts.scene import Stage
-from shared.diffusion.folder import find, lora_file
+from shared.diffusion.folder import lora_file
 from shared.diffusion.packages import check_packages
 from shared.diffusion.settings import Wanted
 from shared.diffusion.start import start
@@ -183,7 +183,7 @@ def test_a_lora_must_be_one_safetensors_file(tmp_path: Path) -> None:
         return Wanted(Stage.IMAGE, "a/b", lora=name)
 
     (tmp_path / "pytorch_lora_weights.bin").write_bytes(b"")
-    with pytest.raises(SettingsError, match="holds no such .safetensors file"):
+    with pytest.raises(SettingsError, match=r"holds no such \.safetensors file"):
         lora_file(asked(str(tmp_path)))
     (tmp_path / "one.safetensors").write_bytes(b"")
     (tmp_path / "two.safetensors").write_bytes(b"")
