@@ -14,7 +14,7 @@ import traceback
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import api, breakdown, cancel, efficiency, events, handover, peers, throughput
+from bench import api, breakdown, cancel, diffusion, efficiency, events, handover, peers, throughput
 from bench.figures import Figure, judge, table
 from bench.machine import describe
 from bench.servers import Servers
@@ -28,6 +28,7 @@ GROUPS = {
     "api": api.measure,
     "cancel": cancel.measure,
     "events": events.measure,
+    "diffusion": diffusion.measure,
 }
 RESULTS = Path(__file__).parent / "results.json"
 

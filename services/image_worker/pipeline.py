@@ -1,7 +1,6 @@
 """Image generator with a real model: text to picture by diffusers."""
 
 from services.image_worker.settings import ImageWorkerSettings
-from shared.contracts.project import Size
 from shared.diffusion.start import shape, start
 from shared.diffusion.wording import compose
 from shared.generator import Cancelled, Job, OnLoad, OnPreview, OnStep, Rendered
@@ -29,7 +28,7 @@ class Diffusers:
         from shared.diffusion import frames
         from shared.diffusion.model import Request
 
-        made = shape(self._wanted, self._model.family, Size(width=job.width, height=job.height))
+        made = shape(self._wanted, self._model.family, job.width, job.height, job.seconds)
         if (made.width, made.height) != (job.width, job.height):
             log.info("size_rounded", asked=f"{job.width}x{job.height}", made=str(made))
         request = Request(compose(job.prompt, job.style), job.seed, made)

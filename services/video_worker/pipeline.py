@@ -4,7 +4,6 @@ from PIL import Image, ImageOps
 
 from services.video_worker.settings import VideoWorkerSettings
 from services.video_worker.source import source_image
-from shared.contracts.project import Size
 from shared.diffusion.start import shape, start
 from shared.diffusion.wording import compose
 from shared.generator import Cancelled, Job, OnLoad, OnPreview, OnStep, Rendered, Stopped
@@ -31,8 +30,7 @@ class Diffusers:
         from shared.diffusion import frames
         from shared.diffusion.model import Request
 
-        asked = Size(width=job.width, height=job.height, seconds=job.seconds, fps=job.fps)
-        made = shape(self._wanted, self._model.family, asked)
+        made = shape(self._wanted, self._model.family, job.width, job.height, job.seconds)
         if (made.width, made.height) != (job.width, job.height):
             log.info("size_rounded", asked=f"{job.width}x{job.height}", made=str(made))
         if abs(made.frames / made.fps - job.seconds) >= 0.5 / made.fps or made.fps != job.fps:

@@ -14,7 +14,6 @@ from pathlib import Path
 
 from huggingface_hub import HfApi, constants, hf_hub_download, snapshot_download, try_to_load_from_cache
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
-
 from pydantic import ValidationError
 
 from shared.diffusion.folder import INDEX, check_index, components

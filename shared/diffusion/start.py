@@ -27,7 +27,8 @@ def start(wanted: Wanted, on_load: OnLoad) -> "Model":
     check(wanted, folder.family)
     from shared.diffusion.model import Model
 
-    return Model(wanted, folder, on_load, shape(wanted, folder.family, Size()))
+    usual = Size()
+    return Model(wanted, folder, on_load, shape(wanted, folder.family, usual.width, usual.height, usual.seconds))
 
 
 def check(wanted: Wanted, family: Family) -> None:
@@ -42,7 +43,6 @@ def check(wanted: Wanted, family: Family) -> None:
         log.warning("setting_without_effect", setting=wanted.variable("GUIDANCE"), family=family.name)
 
 
-def shape(wanted: Wanted, family: Family, asked: Size) -> Shape:
-    """What is made for a project that asks for this: as near as the family comes."""
-    size = wanted.size or (asked.width, asked.height)
-    return families.shape(family, size, wanted.frames or float(asked.seconds), wanted.fps)
+def shape(wanted: Wanted, family: Family, width: int, height: int, seconds: float) -> Shape:
+    """What is made where this is asked for: as near as the family comes, where no setting says otherwise."""
+    return families.shape(family, wanted.size or (width, height), wanted.frames or float(seconds), wanted.fps)

@@ -37,52 +37,71 @@ class Hub:
         return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
 
 
+class Door(BaseHTTPRequestHandler):
+    """The three questions that a download asks: about a repository, for its files' names, and for a file."""
+
+    hub: Hub
+
+    def do_HEAD(self) -> None:
+        self._answer()
+
+    def do_GET(self) -> None:
+        self._answer()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def _answer(self) -> None:
+        path = unquote(urlsplit(self.path).path).lstrip("/")
+        asked = path.removeprefix("api/models/")
+        owner, name, *more = asked.split("/")
+        repository, rest = f"{owner}/{name}", "/".join(more)
+        if repository not in self.hub.folders:
+            self._send(404, b"{}", {"X-Error-Code": "RepoNotFound"})
+        elif asked == path:
+            self._file(repository, rest.split("/", 2)[2])
+        else:
+            self._json(self._tree(repository) if rest.startswith("tree/") else self._about(repository))
+
+    def _about(self, repository: str) -> object:
+        siblings = [{"rfilename": file, "size": len(data)} for file, data in self.hub.files(repository).items()]
+        return {"id": repository, "sha": COMMIT, "siblings": siblings, "cardData": {"license": "apache-2.0"}}
+
+    def _tree(self, repository: str) -> object:
+        files = self.hub.files(repository).items()
+        return [{"type": "file", "path": file, "size": len(data), "oid": _oid(data)} for file, data in files]
+
+    def _file(self, repository: str, file: str) -> None:
+        data = self.hub.files(repository).get(file)
+        if data is None:
+            self._send(404, b"", {"X-Error-Code": "EntryNotFound"})
+            return
+        if self.command == "GET":
+            self.hub.fetched.append(file)
+        self._send(200, data, {"ETag": f'"{_oid(data)}"', "X-Repo-Commit": COMMIT})
+
+    def _json(self, value: object) -> None:
+        self._send(200, json.dumps(value).encode(), {"Content-Type": "application/json"})
+
+    def _send(self, status: int, data: bytes, headers: dict[str, str]) -> None:
+        self.send_response(status)
+        for header, value in {**headers, "Content-Length": str(len(data))}.items():
+            self.send_header(header, value)
+        self.end_headers()
+        if self.command == "GET":
+            with contextlib.suppress(BrokenPipeError):
+                self.wfile.write(data)
+
+
+def _oid(data: bytes) -> str:
+    return hashlib.sha1(data).hexdigest()
+
+
 @pytest.fixture
 def hub() -> Iterator[Hub]:
     hub = Hub(f"http://127.0.0.1:{free_port()}")
-
-    class Door(BaseHTTPRequestHandler):
-        def do_HEAD(self) -> None:
-            self._answer()
-
-        def do_GET(self) -> None:
-            self._answer()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-        def _answer(self) -> None:
-            path = unquote(urlsplit(self.path).path).lstrip("/")
-            name = path.removeprefix("api/models/") if path.startswith("api/") else path
-            repository = "/".join(name.split("/")[:2])
-            if repository not in hub.folders:
-                self._send(404, b"{}", {"X-Error-Code": "RepoNotFound"})
-            elif path.startswith("api/models/"):
-                siblings = [{"rfilename": file, "size": len(data)} for file, data in hub.files(repository).items()]
-                info = {"id": repository, "sha": COMMIT, "siblings": siblings, "cardData": {"license": "apache-2.0"}}
-                self._send(200, json.dumps(info).encode(), {"Content-Type": "application/json"})
-            else:
-                self._file(repository, path.partition("/resolve/")[2].partition("/")[2])
-
-        def _file(self, repository: str, file: str) -> None:
-            data = hub.files(repository).get(file)
-            if data is None:
-                self._send(404, b"", {"X-Error-Code": "EntryNotFound"})
-                return
-            if self.command == "GET":
-                hub.fetched.append(file)
-            self._send(200, data, {"ETag": f'"{hashlib.sha1(data).hexdigest()}"', "X-Repo-Commit": COMMIT})
-
-        def _send(self, status: int, data: bytes, headers: dict[str, str]) -> None:
-            self.send_response(status)
-            for header, value in {**headers, "Content-Length": str(len(data))}.items():
-                self.send_header(header, value)
-            self.end_headers()
-            if self.command == "GET":
-                with contextlib.suppress(BrokenPipeError):
-                    self.wfile.write(data)
-
-    server = ThreadingHTTPServer(("127.0.0.1", urlsplit(hub.url).port or 0), Door)
+    door = type("Door", (Door,), {"hub": hub})
+    server = ThreadingHTTPServer(("127.0.0.1", urlsplit(hub.url).port or 0), door)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
