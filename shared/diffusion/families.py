@@ -45,6 +45,7 @@ class Family:
     fps_argument: str = ""
     prompted: bool = True  #: False: it is given nothing but the image
     negative: bool = False  #: a negative prompt has an effect
+    least_negative: str = ""  #: what it needs where nothing is named: some take none for no guidance at all
     sized: bool = True  #: False: it chooses a size of the image's shape by itself
     frame_times: bool | None = None  #: what `expand_timesteps` of its index must be; None: it has none
     vae_in_float32: bool = False  #: decodes visibly better so
@@ -52,6 +53,8 @@ class Family:
 
 
 SMALLEST_SIDE = 64  #: pixels
+
+_DECODED_AT_ONCE = 8  #: frames, where a family can be told: all of them would need many times the memory
 
 FAMILIES = (
     Family(
@@ -91,6 +94,7 @@ FAMILIES = (
         decodes_in_float32=True,
         pixels=1664 * 1664,
         negative=True,
+        least_negative=" ",
     ),
     Family(
         "Wan 2.2 5B",
@@ -261,12 +265,12 @@ def smaller(family: Family, shape: Shape) -> list[Shape]:
 
 
 def arguments(family: Family, shape: Shape, steps: int, guidance: float | None) -> dict[str, Any]:
-    """What the pipeline is called with, apart from prompt, image and chance."""
+    """What the pipeline may be called with, apart from prompt, image and chance; not every class knows all of it."""
     found: dict[str, Any] = {"num_inference_steps": steps, "output_type": "pt"}
     if family.sized:
         found |= {"width": shape.width, "height": shape.height}
     if family.stage is Stage.VIDEO:
-        found["num_frames"] = shape.frames
+        found |= {"num_frames": shape.frames, "decode_chunk_size": _DECODED_AT_ONCE}
     if family.fps_argument:
         found[family.fps_argument] = shape.fps
     if guidance is not None and family.guidance_argument:

@@ -82,11 +82,12 @@ class Model:
         outcome = self._once(request, on_step, cancelled, on_preview)
         if outcome.trouble in (Trouble.MEMORY, Trouble.BLANK) and self._mend(outcome):
             outcome = self._once(request, on_step, cancelled, on_preview)
-        self._creep()
         if outcome.stopped:
             raise Stopped
         if outcome.trouble:
             raise self._failure(outcome, request.shape)
+        # Only after a whole run: one that was stopped never needed all of its memory.
+        self._recycle = self._creeping.grown(self._allocated(self._device))
         made: Pixels = outcome.finished
         self.previews.finish(made)
         return made
@@ -188,9 +189,8 @@ class Model:
         found["generator"] = torch.Generator("cpu").manual_seed(request.seed)
         if self.family.prompted:
             found["prompt"] = request.prompt
-        if self.family.negative:
-            # Not even an empty one: some families take that for no guidance at all.
-            found["negative_prompt"] = self._wanted.negative_prompt or " "
+        if self.family.negative and (avoided := self._wanted.negative_prompt or self.family.least_negative):
+            found["negative_prompt"] = avoided
         if request.source is not None:
             found["image"] = request.source
         return {name: value for name, value in found.items() if name in self._takes}
@@ -233,9 +233,6 @@ class Model:
             return GenerationFailed("blocked", message, retryable=False)
         message = f"The model stopped with an error: {outcome.text.partition(chr(10))[0][:300]}"
         return GenerationFailed("generator_error", message, retryable=True, detail=detail)
-
-    def _creep(self) -> None:
-        self._recycle = self._creeping.grown(self._allocated(self._device))
 
 
 def _pixels(output: Any) -> Pixels:

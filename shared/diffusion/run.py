@@ -91,10 +91,10 @@ def run(
 def _attempt(
     pipeline: Any, arguments: dict[str, Any], brake: Brake, on_step_end: OnStepEnd, finish: Callable[[Any], Any]
 ) -> Outcome:
-    pace = _Pace()
+    pace = _Pace(pipeline._execution_device)
 
     def step(number: int, count: int, latents: Any = None) -> None:
-        pace.keep(latents)
+        pace.keep()
         on_step_end(number, count, latents)
         brake.check()
 
@@ -128,11 +128,12 @@ class _Pace:
     would wait for everything that was queued before it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, device: Any) -> None:
+        self._runs_ahead = device.type == "cuda"
         self._last: Any = None
 
-    def keep(self, latents: Any) -> None:
-        if latents is None or latents.device.type != "cuda":
+    def keep(self) -> None:
+        if not self._runs_ahead:
             return
         if self._last is not None:
             self._last.synchronize()

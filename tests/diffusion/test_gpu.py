@@ -1,5 +1,7 @@
 """What only a GPU can show; skipped where there is none. Models are tiny: what is tested is the rules, not the size."""
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -17,7 +19,7 @@ pytestmark = [
 ]
 
 
-def loaded(shelf: Shelf, name: str, **settings: object) -> Model:
+def loaded(shelf: Shelf, name: str, **settings: Any) -> Model:
     return load(shelf[name], Stage.IMAGE if name in IMAGE_MODELS else Stage.VIDEO, device="cuda", **settings)
 
 
