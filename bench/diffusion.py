@@ -25,7 +25,7 @@ from shared.diffusion.settings import Wanted
 from shared.generator import Rendered
 from tests.fixtures import tiny_models
 
-IMAGE = Shape(512, 512)
+IMAGE = Shape(256, 256)
 STEPS = 8
 STILL, CLIP = (1, 3, 1024, 1024), (1, 81, 3, 480, 832)  #: batch, (frames,) colours, rows, columns
 
@@ -33,7 +33,7 @@ STILL, CLIP = (1, 3, 1024, 1024), (1, 81, 3, 480, 832)  #: batch, (frames,) colo
 def measure(servers: Servers, *, quick: bool) -> Iterator[Figure]:
     with tempfile.TemporaryDirectory(dir=servers.folder) as name:
         folder = Path(name)
-        yield _overhead(folder, 2 if quick else 12)
+        yield _overhead(folder, 2 if quick else 40)
         artifacts = Folder(folder / "artifacts")
         yield _tail(
             "image_tail_ms", STILL, lambda shots: frames.picture(shots[0], "webp"), artifacts, 2 if quick else 15

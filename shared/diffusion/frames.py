@@ -40,17 +40,23 @@ def pixels(made: Any) -> Pixels:
     first = made.detach()[0]
     shots = first if first.ndim == 4 else first[None]
     if shots.device.type == "cpu":
-        # Shot by shot: a whole clip at once would go through main memory three times.
-        found = np.empty((shots.shape[0], shots.shape[2], shots.shape[3], 3), np.uint8)
-        for number, shot in enumerate(shots):
-            found[number] = _whole(shot).permute(1, 2, 0).numpy()
-        return found
-    copied: Pixels = _whole(shots).permute(0, 2, 3, 1).contiguous().cpu().numpy()
+        return _whole_by_shot(shots)
+    whole = shots.float().mul(255).add_(0.5).to(torch.uint8)
+    copied: Pixels = whole.permute(0, 2, 3, 1).contiguous().cpu().numpy()
     return copied
 
 
-def _whole(values: Any) -> Any:
-    return values.float().mul(255).add_(0.5).clamp_(0, 255).to(torch.uint8)
+def _whole_by_shot(shots: Any) -> Pixels:
+    """On the processor a whole clip at once would go through main memory three times; one shot stays in its caches."""
+    count, colours, rows, columns = shots.shape
+    found = np.empty((count, rows, columns, colours), np.uint8)
+    scaled = torch.empty((colours, rows, columns))
+    whole = torch.empty((colours, rows, columns), dtype=torch.uint8)
+    for number in range(count):
+        whole.copy_(scaled.copy_(shots[number]).mul_(255).add_(0.5))
+        for colour in range(colours):
+            found[number, :, :, colour] = whole[colour].numpy()
+    return found
 
 
 def picture(shot: Pixels, kind: str) -> Rendered:

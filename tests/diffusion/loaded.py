@@ -17,7 +17,6 @@ from shared.diffusion.settings import Wanted
 
 STEPS = 3
 SIZE = (96, 64)
-FRAMES = 9
 
 
 def wanted(path: Path, stage: Stage, **settings: Any) -> Wanted:
@@ -32,7 +31,8 @@ def load(path: Path, stage: Stage, *, allocated: Callable[[str], int] | None = N
 
 
 def shape(family: families.Family) -> Shape:
-    return families.shape(family, SIZE, FRAMES, None)
+    # Two latent frames, so that a decoder that takes one at a time has more than one.
+    return families.shape(family, SIZE, 1 + max(2, family.frame_step), None)
 
 
 def request(model: Model, prompt: str = "A fox in snow.", seed: int = 7) -> Request:

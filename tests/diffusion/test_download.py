@@ -116,6 +116,7 @@ def models(hub: Hub, home: Path, *arguments: str, **environment: str) -> subproc
     ours = {
         "HF_ENDPOINT": hub.url,
         "HF_HOME": str(home),
+        "HF_HUB_OFFLINE": "0",
         "HF_HUB_DISABLE_XET": "1",
         "IMAGE_MODEL": NAME,
         "NO_PROXY": "127.0.0.1",

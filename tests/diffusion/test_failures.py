@@ -1,5 +1,6 @@
 """What happens to a job, and to the next one, when device or model fail: the true errors, raised in the model."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,10 +8,11 @@ import torch
 
 from shared.contracts.scene import Stage
 from shared.diffusion.failures import Trouble, classify
+from shared.diffusion.families import Shape
 from shared.diffusion.model import Model
 from shared.generator import DeviceLost, GenerationFailed, Stopped
 from tests.diffusion.conftest import Shelf
-from tests.diffusion.loaded import STEPS, load, make
+from tests.diffusion.loaded import STEPS, load, make, request
 
 OUT_OF_MEMORY = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
 ILLEGAL_ACCESS = torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
@@ -98,7 +100,9 @@ def test_too_little_memory_twice_fails_the_job_with_sizes_that_need_less(model: 
 def test_a_failed_video_names_a_smaller_size_and_a_shorter_length(shelf: Shelf) -> None:
     model = load(shelf["wan-5b"], Stage.VIDEO)
     Faulty(model, 20, error=OUT_OF_MEMORY)
-    assert "Less is needed for 64x64 with 9 frames or 96x64 with 5 frames." in failure(model).message
+    longer = replace(request(model), shape=Shape(96, 64, 9, 24))
+    with pytest.raises(GenerationFailed, match="Less is needed for 64x64 with 9 frames or 96x64 with 5 frames"):
+        model.make(longer, lambda fraction: None, lambda: False, lambda data: None)
 
 
 def test_an_error_is_kept_as_text_so_that_it_holds_no_tensors(model: Model) -> None:

@@ -75,7 +75,8 @@ def test_a_cancel_stops_the_picture_in_hand_and_the_worker_makes_the_next(studio
 
 
 def test_the_same_seed_makes_the_same_image_in_another_process(studio: Stack) -> None:
-    studio.start()
+    studio.coordinator()
+    studio.worker("image")
     project = studio.project(["A fox in snow."], size=SIZE)
     project_id = project["project"]["id"]
     studio.ended(studio.press(project_id, stages=["image"])["id"], within_s=60)
