@@ -4,22 +4,28 @@ SHELL := /bin/bash
 STORY ?= examples/story.txt
 PYTEST_ARGS ?=
 BIN := .venv/bin
+# Real models are a download of gigabytes: only who asks for them gets what they need.
+MODEL_PARTS := $(if $(filter diffusers,$(BACKEND)),diffusers)
 
-.PHONY: help demo run test faults chaos bench screenshots check contracts format lock clean
+.PHONY: help demo run models test faults chaos bench screenshots check contracts format lock clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1\t/' | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 demo:  ## Make images and videos of a story into demo-output/ (STORY=path for your own), then stop
-	@scripts/setup python broker frontend
+	@scripts/setup python broker frontend $(MODEL_PARTS)
 	@$(BIN)/python -m scripts.stack demo --story "$(STORY)" --out demo-output
 
 run:  ## Start everything and keep it running until Ctrl-C
-	@scripts/setup python broker frontend
+	@scripts/setup python broker frontend $(MODEL_PARTS)
 	@exec $(BIN)/python -m scripts.stack run
 
+models:  ## Download the models for BACKEND=diffusers (IMAGE_MODEL=owner/name VIDEO_MODEL=owner/name, MODELS_ARGS=--yes)
+	@scripts/setup python diffusers
+	@$(BIN)/python -m shared.diffusion.download $(MODELS_ARGS)
+
 test:  ## Run all tests: page, real broker, both databases, real browser (PYTEST_ARGS="-k cancel -n 4")
-	@AMQP_URL="$$TEST_AMQP_URL" scripts/setup dev broker postgres frontend chromium
+	@AMQP_URL="$$TEST_AMQP_URL" scripts/setup dev diffusers broker postgres frontend chromium
 	@npm --prefix frontend run --silent test
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
@@ -34,7 +40,7 @@ chaos:  ## Torment a studio at random, then check every promise (MINUTES=5 SEED=
 	@$(BIN)/python -m tests.chaos --minutes $(MINUTES) --seed $(SEED) $(CHAOS_ARGS)
 
 bench:  ## Measure against the aims and a peer; writes bench/results.json (BENCH="handover cancel" for some)
-	@scripts/setup dev bench broker postgres frontend chromium
+	@scripts/setup dev diffusers bench broker postgres frontend chromium
 	@$(BIN)/python -m bench $(BENCH)
 
 screenshots:  ## Take pictures of every page and state into docs/screenshots/

@@ -14,7 +14,7 @@ import traceback
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import api, breakdown, cancel, efficiency, events, handover, page, peers, throughput
+from bench import api, breakdown, cancel, diffusion, efficiency, events, handover, page, peers, throughput
 from bench.figures import Figure, judge, table
 from bench.machine import describe
 from bench.servers import Servers
@@ -29,6 +29,7 @@ GROUPS = {
     "cancel": cancel.measure,
     "events": events.measure,
     "page": page.measure,
+    "diffusion": diffusion.measure,
 }
 RESULTS = Path(__file__).parent / "results.json"
 

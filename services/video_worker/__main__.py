@@ -17,6 +17,10 @@ def make_generator(settings: VideoWorkerSettings, on_load: OnLoad) -> Generator:
         from services.video_worker.animatic import Animatic
 
         return Animatic()
+    if settings.backend == "diffusers":
+        from services.video_worker.pipeline import Diffusers
+
+        return Diffusers(settings, on_load)
     return load_generator(settings.backend, settings, on_load)
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter, ImageOps
 
 from services.video_worker import camera
+from services.video_worker.source import source_image
 from shared.generator import Cancelled, GenerationFailed, Job, OnStep, Rendered, Stopped
 
 SMALLEST, LARGEST = 64, 4096  #: pixels per side
@@ -56,7 +57,7 @@ class Animatic:
         if cancelled():
             raise Stopped
         width, height = job.width - job.width % 2, job.height - job.height % 2
-        source = _planes(_filled(_opened(job.source), width, height))
+        source = _planes(_filled(source_image(job.source), width, height))
         frames = max(1, round(job.seconds * job.fps))
         with tempfile.TemporaryDirectory() as folder:
             # The index can only be moved to the front of a real file.
@@ -90,26 +91,6 @@ def _check(job: Job) -> None:
     if not SLOWEST <= job.fps <= FASTEST:
         message = f"fps is {job.fps}; it must be between {SLOWEST} and {FASTEST}."
         raise GenerationFailed("bad_length", message, retryable=False)
-
-
-def _opened(data: bytes | None) -> Image.Image:
-    if not data:
-        raise GenerationFailed("bad_source", "The scene has no image to make a video from.", retryable=False)
-    try:
-        with Image.open(io.BytesIO(data)) as file:
-            # Pillow only warns up to twice its bound; a warning is no bound.
-            if file.width * file.height > (Image.MAX_IMAGE_PIXELS or math.inf):
-                raise Image.DecompressionBombError(f"{file.width} x {file.height} pixels")
-            picture = ImageOps.exif_transpose(file)
-            flat = Image.new("RGBA", picture.size, "black")
-            flat.alpha_composite(picture.convert("RGBA"))
-            return flat.convert("RGB")
-    # Pillow's many readers raise many kinds of errors on a damaged file; each means the same here.
-    except Exception as error:
-        message = "The scene's image cannot be read; make the image again."
-        raise GenerationFailed(
-            "bad_source", message, retryable=False, detail=f"{type(error).__name__}: {error}"
-        ) from error
 
 
 def _filled(picture: Image.Image, width: int, height: int) -> Image.Image:
