@@ -15,16 +15,19 @@ import json
 import os
 import re
 import signal
+import socket
 import struct
 import time
 import zlib
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from shared.contracts.scene import Stage
 from shared.generator import Cancelled, GenerationFailed, Job, OnStep, Rendered, Stopped
 
 STEP_S = 0.02
+PROCESS = uuid4().hex  #: told from all others, also where every container has a process 1
 
 
 class Scripted:
@@ -76,6 +79,8 @@ class Scripted:
             "number": job.number,
             "text": job.text,
             "pid": os.getpid(),
+            "host": socket.gethostname(),
+            "process": PROCESS,
             "at": time.monotonic(),
         }
         with Path(path).open("a", encoding="utf-8") as file:
