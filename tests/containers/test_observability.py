@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.containers, pytest.mark.timeout(1200)]
 
 DASHBOARD = ROOT / "deploy" / "grafana" / "dashboards" / "studio.json"
 #: These have nothing to show while nothing is wrong.
-SILENT = ("ALERTS", "videogen_failures", "videogen_notifier_lag")
+SILENT = ("ALERTS", "failures", "reconnects", "evictions", "notifier_lag")
 
 
 @pytest.fixture(scope="module")
