@@ -35,7 +35,7 @@ test:  ## Run all tests: page, real broker, both databases, real browser (PYTEST
 
 test-containers:  ## Build the images and run the tests that need a Docker engine
 	@scripts/setup dev chromium
-	@$(BIN)/python -m pytest -m containers tests/containers $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -m containers -n 2 --dist loadfile tests/containers $(PYTEST_ARGS)
 
 faults:  ## Run the fault tests on every combination of database and coordinators (half an hour)
 	@AMQP_URL="$$TEST_AMQP_URL" scripts/setup dev broker postgres

@@ -1,12 +1,13 @@
 """Images are built once a session; each file has a studio of its own."""
 
+import fcntl
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.fixtures.compose import ComposeStack, compose_stack, docker, why_no_engine
-from tests.fixtures.stack import NotInTime
+from tests.fixtures.stack import ROOT, NotInTime
 
 SERVICES = ("coordinator", "notifier", "image_worker", "video_worker")
 SCRIPTED = "tests.generators:Scripted"
@@ -25,9 +26,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def images() -> dict[str, str]:
     """The image of each service, built from what lies here."""
     built = {}
-    for service in SERVICES:
-        built[service] = f"videogen/{service.replace('_', '-')}"
-        docker("build", "--quiet", "--tag", built[service], "--build-arg", f"SERVICE={service}", ".", timeout_s=900)
+    # Of two test processes one builds, and the other finds it in the cache.
+    with (ROOT / "Dockerfile").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for service in SERVICES:
+            built[service] = f"videogen/{service.replace('_', '-')}"
+            docker("build", "--quiet", "--tag", built[service], "--build-arg", f"SERVICE={service}", ".", timeout_s=900)
     return built
 
 
