@@ -7,10 +7,10 @@ BIN := .venv/bin
 # Real models are a download of gigabytes: only who asks for them gets what they need.
 MODEL_PARTS := $(if $(filter diffusers,$(BACKEND)),diffusers)
 
-.PHONY: help demo run models test faults chaos bench screenshots check contracts format lock clean
+.PHONY: help demo run models env token images test test-containers faults chaos bench screenshots check contracts format lock clean
 
 help:  ## Show this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1\t/' | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1\t/' | awk -F'\t' '{printf "  make %-15s %s\n", $$1, $$2}'
 
 demo:  ## Make images and videos of a story into demo-output/ (STORY=path for your own), then stop
 	@scripts/setup python broker frontend $(MODEL_PARTS)
@@ -24,10 +24,24 @@ models:  ## Download the models for BACKEND=diffusers (IMAGE_MODEL=owner/name VI
 	@scripts/setup python diffusers
 	@$(BIN)/python -m shared.diffusion.download $(MODELS_ARGS)
 
+env:  ## Write .env for docker compose: passwords and the page's token, made once and then kept
+	@scripts/env
+
+token:  ## Show the token that the page asks for when it runs in containers
+	@scripts/env >/dev/null && sed -n 's/^API_TOKEN=//p' .env
+
+images:  ## Build the container images
+	@scripts/env >/dev/null
+	@docker compose build
+
 test:  ## Run all tests: page, real broker, both databases, real browser (PYTEST_ARGS="-k cancel -n 4")
 	@AMQP_URL="$$TEST_AMQP_URL" scripts/setup dev diffusers broker postgres frontend chromium
 	@npm --prefix frontend run --silent test
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -m 'not containers' $(PYTEST_ARGS)
+
+test-containers:  ## Build the images and run the tests that need a Docker engine
+	@scripts/setup dev chromium
+	@$(BIN)/python -m pytest -m containers -n 2 --dist loadfile tests/containers $(PYTEST_ARGS)
 
 faults:  ## Run the fault tests on every combination of database and coordinators (half an hour)
 	@AMQP_URL="$$TEST_AMQP_URL" scripts/setup dev broker postgres

@@ -1,6 +1,6 @@
 """Measure everything, or the groups that are named; print a table and write `bench/results.json`.
 
-python -m bench                     all of it, about ten minutes on two cores
+python -m bench                     all of it, about eleven minutes on two cores
 python -m bench handover cancel     these groups
 python -m bench --quick             a small part of the work, to see that it runs
 """
@@ -14,7 +14,19 @@ import traceback
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import api, breakdown, cancel, diffusion, efficiency, events, handover, page, peers, throughput
+from bench import (
+    api,
+    breakdown,
+    cancel,
+    diffusion,
+    efficiency,
+    events,
+    handover,
+    page,
+    peers,
+    scaling,
+    throughput,
+)
 from bench.figures import Figure, judge, table
 from bench.machine import describe
 from bench.servers import Servers
@@ -25,6 +37,7 @@ GROUPS = {
     "throughput": throughput.measure,
     "peers": peers.measure,
     "efficiency": efficiency.measure,
+    "scaling": scaling.measure,
     "api": api.measure,
     "cancel": cancel.measure,
     "events": events.measure,

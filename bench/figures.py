@@ -56,6 +56,8 @@ AIMS: dict[str, tuple[Aim, ...]] = {
         times("scenes_per_s", 0.2, "raw_scenes_per_s"),
     ),
     "efficiency": (at_least("efficiency", 0.98),),
+    "scaling_2": (at_least("scaling_2", 0.97),),
+    "scaling_4": (at_least("scaling_4", 0.97),),
     "accept_ms": (at_most("accept_ms", 1000),),
     "snapshot_ms": (at_most("snapshot_ms", 500),),
     "cancel_answer_ms": (at_most("cancel_answer_ms", 100),),

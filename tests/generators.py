@@ -22,17 +22,20 @@ import json
 import os
 import re
 import signal
+import socket
 import struct
 import time
 import zlib
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from shared.contracts.scene import Stage
 from shared.generator import Cancelled, DeviceLost, GenerationFailed, Job, OnLoad, OnPreview, OnStep, Rendered, Stopped
 from shared.settings import SettingsError
 
 STEP_S = 0.02
+PROCESS = uuid4().hex  #: told from all others, also where every container has a process 1
 
 
 PARTS = ("text encoder", "model", "decoder")
@@ -100,6 +103,8 @@ class Scripted:
             "attempt": job.attempt,
             "number": job.number,
             "text": job.text,
+            "host": socket.gethostname(),
+            "process": PROCESS,
         }
         _note("SCRIPTED_LOG", line)
 

@@ -47,8 +47,10 @@ class Door:
             # Routes match before a line break at the end of a path, and what guards them would not.
             return 404, "There is no such address."
         host = headers.get("host", "")
-        if "*" not in self._hosts and _name(host) not in self._hosts:
-            # Otherwise any web page could reach us under a name of its own (DNS rebinding).
+        given = headers.get("authorization")
+        if "*" not in self._hosts and _name(host) not in self._hosts and not self._knows_token(given):
+            # Otherwise any web page could reach us under a name of its own (DNS rebinding). Who sends the token
+            # itself is no such page, and may use any name or address: one of many replicas has no name of its own.
             return 400, f"This service is not reached as {host[:100]!r}; name it in ALLOWED_HOSTS."
         origin = headers.get("origin")
         if origin and method not in ("GET", "HEAD") and urlsplit(origin).netloc != host and origin not in self._origins:
@@ -56,13 +58,16 @@ class Door:
         guarded = path.startswith("/api/") or path in ("/metrics", "/openapi.json")
         if guarded and path not in OPEN_PATHS:
             cookies = [None, *session_cookies(headers.get("cookie", ""))]
-            given = headers.get("authorization")
             if not any(is_authorized(self._settings.token, authorization=given, cookie=one) for one in cookies):
                 return 401, "Log in, or send the header `Authorization: Bearer` with the API_TOKEN of this service."
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > self._settings.max_body_bytes:
             return 413, self._too_large()
         return None
+
+    def _knows_token(self, authorization: str | None) -> bool:
+        token = self._settings.token
+        return token is not None and is_authorized(token, authorization=authorization, cookie=None)
 
     async def _read(self, receive: Receive) -> bytes | None:
         """A body that does not tell its length, or None when it is too long."""

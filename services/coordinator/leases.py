@@ -122,6 +122,7 @@ class Ticks:
                         await asyncio.to_thread(duty.check)
                         await self._turn()
                 finally:
+                    depth_gauge.clear()  # Another coordinator counts from now on.
                     await asyncio.to_thread(duty.release)
             except Unavailable as error:
                 log.error("ticks_lost_database", error=str(error))

@@ -69,6 +69,8 @@ class Relay:
                     await self._relay(duty)
                 finally:
                     self._on_duty = False
+                    length_gauge.set(0)  # Another coordinator counts from now on.
+                    age_gauge.set(0)
                     await asyncio.to_thread(self._end, duty)
             except Unavailable as error:
                 log.error("relay_lost_database", error=str(error))

@@ -4,6 +4,7 @@ import hmac
 from collections.abc import Callable
 from importlib.metadata import version
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from fastapi import APIRouter, Body, Path, Query, Request, Response
@@ -302,11 +303,11 @@ def _studio_routes(router: APIRouter, presence: Presence, settings: CoordinatorS
         return answer(responses.Workers(workers=presence.known()))
 
     @router.get("/config", response_model=responses.Config, tags=["studio"])
-    def config() -> Response:
+    def config(request: Request) -> Response:
         """The socket's address, limits and defaults."""
         return answer(
             responses.Config(
-                socket_url=settings.notifier_url,
+                socket_url=_socket_url(settings.notifier_url, request.url.hostname or ""),
                 limits=responses.Limits(
                     sentence_characters=requests.MAX_SENTENCE,
                     prompt_characters=requests.MAX_PROMPT,
@@ -369,6 +370,14 @@ def probes(ready: Callable[[], str | None]) -> APIRouter:
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     return router
+
+
+def _socket_url(notifier_url: str, host: str) -> str:
+    """On this machine the socket has the page's own name: the cookie of `localhost` is not sent to `127.0.0.1`."""
+    parts = urlsplit(notifier_url)
+    if host == parts.hostname or not {host, parts.hostname} <= {"127.0.0.1", "localhost"}:
+        return notifier_url
+    return parts._replace(netloc=f"{host}:{parts.port}" if parts.port else host).geturl()
 
 
 def _split(script: str) -> list[str]:

@@ -220,11 +220,14 @@ class Model:
             return DeviceLost(detail)
         if outcome.trouble is Trouble.MEMORY:
             memory.release(self._device)
-            fitting = " or ".join(str(smaller) for smaller in families.smaller(self.family, shape)[:2])
+            smaller = families.smaller(self.family, shape)
+            fitting = " or ".join(map(str, smaller[:2]))
             message = f"The graphics card has too little memory for {shape}."
             if fitting:
                 message += f" Less is needed for {fitting}."
-            return GenerationFailed("out_of_memory", message, retryable=False, detail=detail)
+            area = shape.width * shape.height
+            fits = next(((each.width, each.height) for each in smaller if each.width * each.height < area), None)
+            return GenerationFailed("out_of_memory", message, retryable=False, detail=detail, fits=fits)
         if outcome.trouble is Trouble.BLANK:
             message = f"The model made an empty picture twice: {outcome.text}. Another seed or prompt may help."
             return GenerationFailed("blank_output", message, retryable=False, detail=detail)

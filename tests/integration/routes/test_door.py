@@ -90,6 +90,32 @@ def test_another_name_can_be_allowed(front: Front, folder: Path) -> None:
         assert desk.api.get("/config", headers={"Host": "any.example"}).status_code == 200
 
 
+def test_who_sends_the_token_itself_may_use_any_name(guarded: Desk, nobody: httpx.Client) -> None:
+    elsewhere = {"Host": "172.18.0.5:8700"}
+    assert guarded.api.get(f"{guarded.base}/metrics", headers=elsewhere).status_code == 200
+    for more in ({}, {"Authorization": "Bearer wrong"}, {"Cookie": f"{COOKIE}={session_cookie(TOKEN)}"}):
+        problem = is_problem(nobody.get(f"{guarded.base}/metrics", headers={**elsewhere, **more}), 400)
+        assert "ALLOWED_HOSTS" in problem["detail"]
+
+
+@pytest.mark.parametrize(
+    ("notifier_url", "host", "told"),
+    [
+        ("ws://127.0.0.1:8701", "localhost", "ws://localhost:8701"),
+        ("ws://localhost:8701", "127.0.0.1:8700", "ws://127.0.0.1:8701"),
+        ("ws://127.0.0.1:8701", "127.0.0.1:8700", "ws://127.0.0.1:8701"),
+        ("wss://127.0.0.1", "localhost:8700", "wss://localhost"),
+        ("wss://studio.example", "localhost", "wss://studio.example"),
+        ("ws://127.0.0.1:8701", "studio.example", "ws://127.0.0.1:8701"),
+    ],
+)
+def test_on_this_machine_the_socket_has_the_name_of_the_page(
+    front: Front, folder: Path, notifier_url: str, host: str, told: str
+) -> None:
+    with desk_of(front, folder, notifier_url=notifier_url, allowed_hosts="*") as desk:
+        assert desk.api.get("/config", headers={"Host": host}).json()["socket_url"] == told
+
+
 @pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:9", "file://", "http://localhost"])
 def test_a_page_of_another_origin_changes_nothing(desk: Desk, origin: str) -> None:
     before = desk.dump()
