@@ -34,10 +34,10 @@ images:  ## Build the container images
 	@scripts/env >/dev/null
 	@docker compose build
 
-test:  ## Run all tests: page, real broker, both databases, real browser (PYTEST_ARGS="-k cancel -n 4")
+test:  ## Run all tests: page, real broker, both databases, real browser (PYTEST_ARGS="-k cancel -n 0")
 	@AMQP_URL="$$TEST_AMQP_URL" scripts/setup dev diffusers broker postgres frontend chromium
 	@npm --prefix frontend run --silent test
-	@$(BIN)/python -m pytest -m 'not containers' $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -m 'not containers' -n 2 --dist loadgroup $(PYTEST_ARGS)
 
 test-containers:  ## Build the images and run the tests that need a Docker engine
 	@scripts/setup dev chromium

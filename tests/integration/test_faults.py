@@ -296,7 +296,7 @@ def test_working_without_a_claim_runs_jobs_twice_and_is_noticed(sqlite_stack: St
     eventually(stack.history, what="the job")
     stack.republish(run["id"])
     stack.ended(run["id"])
-    eventually(lambda: sum(line["what"] == "end" for line in stack.history()) >= 3, what="the second making")
+    eventually(lambda: sum(line["what"] == "start" for line in stack.history()) >= 3, what="the second making")
     assert any("ran in two workers at once" in broken or "times" in broken for broken in check(stack))
 
 
