@@ -308,14 +308,15 @@ class Worker:
             self._changed.set()
             result = await self._make(running)
             await self._report(result)
-            if isinstance(result, ImageCompleted | VideoCompleted):
+            completed = result if isinstance(result, ImageCompleted | VideoCompleted) else None
+            if completed:
                 _remember(self._completed, (command.scene_id, command.attempt))
             crash_point("worker.before_ack")
             await delivery.ack()
-            if isinstance(result, ImageCompleted | VideoCompleted):
+            if completed:
                 # Not before: the broker looks for the next job meanwhile.
                 jobs_total.labels(self._stage, "completed").inc()
-                log.info("job_completed", key=result.artifact.key, took_s=round(result.took_s, 3))
+                log.info("job_completed", key=completed.artifact.key, took_s=round(completed.took_s, 3))
         finally:
             structlog.contextvars.unbind_contextvars("run_id", "scene_id", "attempt")
 

@@ -1,12 +1,9 @@
 """Image generator with a real model: text to picture by diffusers."""
 
 from services.image_worker.settings import ImageWorkerSettings
-from shared.diffusion.start import shape, start
+from shared.diffusion.start import job_shape, start
 from shared.diffusion.wording import compose
 from shared.generator import Cancelled, Job, OnLoad, OnPreview, OnStep, Rendered
-from shared.logs import get_logger
-
-log = get_logger(__name__)
 
 
 class Diffusers:
@@ -20,7 +17,7 @@ class Diffusers:
         self._wanted = settings.wanted()
         self._kind = settings.image_format
         self._model = start(self._wanted, on_load)
-        self.name = self._wanted.model.rstrip("/").rpartition("/")[2]
+        self.name = self._wanted.name
         self.on_preview: OnPreview = lambda data: None
 
     def generate(self, job: Job, on_step: OnStep, cancelled: Cancelled) -> Rendered:
@@ -28,9 +25,7 @@ class Diffusers:
         from shared.diffusion import frames
         from shared.diffusion.model import Request
 
-        made = shape(self._wanted, self._model.family, job.width, job.height, job.seconds)
-        if (made.width, made.height) != (job.width, job.height):
-            log.info("size_rounded", asked=f"{job.width}x{job.height}", made=str(made))
+        made = job_shape(self._wanted, self._model.family, job)
         request = Request(compose(job.prompt, job.style), job.seed, made)
         shots = self._model.make(request, on_step, cancelled, self.on_preview)
         rendered = frames.picture(shots[0], self._kind)

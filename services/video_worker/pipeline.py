@@ -4,7 +4,7 @@ from PIL import Image, ImageOps
 
 from services.video_worker.settings import VideoWorkerSettings
 from services.video_worker.source import source_image
-from shared.diffusion.start import shape, start
+from shared.diffusion.start import job_shape, start
 from shared.diffusion.wording import compose
 from shared.generator import Cancelled, Job, OnLoad, OnPreview, OnStep, Rendered, Stopped
 from shared.logs import get_logger
@@ -22,7 +22,7 @@ class Diffusers:
         """Load the model. Raises `SettingsError`."""
         self._wanted = settings.wanted()
         self._model = start(self._wanted, on_load)
-        self.name = self._wanted.model.rstrip("/").rpartition("/")[2]
+        self.name = self._wanted.name
         self.on_preview: OnPreview = lambda data: None
 
     def generate(self, job: Job, on_step: OnStep, cancelled: Cancelled) -> Rendered:
@@ -30,9 +30,7 @@ class Diffusers:
         from shared.diffusion import frames
         from shared.diffusion.model import Request
 
-        made = shape(self._wanted, self._model.family, job.width, job.height, job.seconds)
-        if (made.width, made.height) != (job.width, job.height):
-            log.info("size_rounded", asked=f"{job.width}x{job.height}", made=str(made))
+        made = job_shape(self._wanted, self._model.family, job)
         if abs(made.frames / made.fps - job.seconds) >= 0.5 / made.fps or made.fps != job.fps:
             log.info("length_rounded", asked=f"{job.seconds:g} s at {job.fps}", made=f"{made.frames} at {made.fps}")
         # A model stretches an image of another shape; its edges are the lesser loss.

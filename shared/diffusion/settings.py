@@ -40,6 +40,11 @@ class Wanted:
     lora: str = ""  #: repository or folder, with `:file.safetensors` where it holds several
     lora_scale: float = 1.0
 
+    @property
+    def name(self) -> str:
+        """Of the model, without its owner or folder."""
+        return self.model.rstrip("/").rpartition("/")[2]
+
     def variable(self, name: str) -> str:
         """How the operator knows a setting of this model: `IMAGE_MODEL`."""
         return f"{self.stage.upper()}_{name}"

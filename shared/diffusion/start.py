@@ -7,7 +7,7 @@ from shared.diffusion import families
 from shared.diffusion.families import Family, Shape
 from shared.diffusion.packages import check_packages, set_environment
 from shared.diffusion.settings import Wanted
-from shared.generator import OnLoad
+from shared.generator import Job, OnLoad
 from shared.logs import get_logger
 from shared.settings import SettingsError
 
@@ -46,3 +46,11 @@ def check(wanted: Wanted, family: Family) -> None:
 def shape(wanted: Wanted, family: Family, width: int, height: int, seconds: float) -> Shape:
     """What is made where this is asked for: as near as the family comes, where no setting says otherwise."""
     return families.shape(family, wanted.size or (width, height), wanted.frames or float(seconds), wanted.fps)
+
+
+def job_shape(wanted: Wanted, family: Family, job: Job) -> Shape:
+    """What is made of a job; where that is not the size it asks for, the log says so."""
+    made = shape(wanted, family, job.width, job.height, job.seconds)
+    if (made.width, made.height) != (job.width, job.height):
+        log.info("size_rounded", asked=f"{job.width}x{job.height}", made=str(made))
+    return made
