@@ -1,6 +1,11 @@
 """Fixtures for all tests: the servers that the services need. And which tests may run side by side."""
 
+from collections.abc import Generator
+from typing import Any
+
 import pytest
+
+from tests.fixtures.stack import Stack
 
 pytest_plugins = ["tests.fixtures.servers", "tests.fixtures.s3"]
 
@@ -20,3 +25,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for start, group in GROUPS.items():
             if item.nodeid.startswith(start):
                 item.add_marker(pytest.mark.xdist_group(group))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failed test tells what its services wrote: a fault that comes once in a hundred runs is told the first time."""
+    report = yield
+    if report.failed:
+        arguments: dict[str, Any] = getattr(item, "funcargs", {})
+        report.sections += [("Services", value.logs()) for value in arguments.values() if isinstance(value, Stack)]
+    return report

@@ -477,8 +477,9 @@ def test_hostile_text_is_only_text(studio: Stack, tmp_path: Path, terminal: bool
     assert {path.suffix for path in (tmp_path / "out").iterdir()} == {".png", ".mp4"}
 
 
-def test_a_token_is_sent_and_its_lack_explained(module_amqp: tuple[str, str], tmp_path: Path) -> None:
-    amqp_url, management_url = module_amqp
+def test_a_token_is_sent_and_its_lack_explained(amqp: tuple[str, str], tmp_path: Path) -> None:
+    # A virtual host of its own: two studios on one would take each other's claims and results.
+    amqp_url, management_url = amqp
     database = f"sqlite:///{tmp_path}/studio.db"
     with running_stack(amqp_url, management_url, database, tmp_path, API_TOKEN="s3cret-word") as stack:
         stack.coordinator()
