@@ -7,33 +7,25 @@ after the broker has confirmed the result.
 
 import asyncio
 import base64
-import fcntl
-import os
 import signal
-import socket
-import tempfile
 import time
-import traceback
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Callable, Coroutine, Hashable
+from collections.abc import AsyncGenerator, Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Annotated, Any, TextIO, TypeVar
+from typing import Annotated, Any
 from uuid import uuid4
 
 import structlog
-from prometheus_client import Counter, Gauge, Histogram
-from pydantic import Field, TypeAdapter, ValidationError
+from prometheus_client import Counter, Gauge
+from pydantic import Field, TypeAdapter
 
-from shared.artifacts import ENDINGS, ArtifactMissing, Artifacts, open_artifacts
+from shared.artifacts import Artifacts
 from shared.bus import Bus, BusUnavailable, Delivery, Inbox, Unroutable
 from shared.contracts.claims import Claim, Granted, Refused, Renew, Renewed
 from shared.contracts.commands import (
     GENERATE,
-    GenerateImage,
-    GenerateVideo,
     Message,
     Stop,
 )
@@ -48,49 +40,30 @@ from shared.contracts.events import (
     WorkerSeen,
     WorkerState,
 )
-from shared.contracts.scene import Artifact, Failure, Fits, Stage
+from shared.contracts.scene import Artifact, Stage
 from shared.contracts.topology import JOB_QUEUES, OWN_CONTROL
 from shared.faults import crash_point
 from shared.generator import (
     PREVIEW_BYTES,
     DeviceLost,
-    GenerationFailed,
     Generator,
-    Job,
     OnLoad,
-    Rendered,
-    SharesDevice,
     ShowsPreviews,
     Stopped,
 )
-from shared.health import serve_health
 from shared.logs import get_logger
-from shared.settings import ServiceSettings, SettingsError, check_bind
+from shared.making import Command, Maker, describe, in_short
+from shared.settings import ServiceSettings, SettingsError
 from shared.turns import Turns
-
-try:
-    import uvloop
-except ImportError:
-    run: Callable[[Coroutine[Any, Any, None]], None] = asyncio.run
-else:
-    run = uvloop.run
 
 PROGRESS_S = 0.25
 TURN_S = 0.1  #: between two looks whether the GPU is free
 REMEMBERED = 1000  #: stops, and jobs that were completed
-DEVICE_LOST = 70  #: exit code: nothing is wrong with the settings, and another start may well do
-SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800)
 
 log = get_logger(__name__)
-generation_seconds = Histogram("videogen_generation_seconds", "Time in the generator", ["stage"], buckets=SECONDS)
-handover_seconds = Histogram(
-    "videogen_handover_seconds", "End of one generation to the start of the next", ["stage"], buckets=SECONDS
-)
 jobs_total = Counter("videogen_jobs", "Jobs by how they ended", ["stage", "outcome"])
 busy_gauge = Gauge("videogen_worker_busy", "1 while a job runs", ["stage"])
 
-T = TypeVar("T")
-Command = GenerateImage | GenerateVideo
 OwnMessage = Annotated[Stop | Granted | Refused | Renewed, Field(discriminator="type")]
 
 
@@ -132,9 +105,8 @@ class Worker:
     ) -> None:
         self._stage = stage
         self._make_generator = make_generator
-        self._generator: Generator | None = None  #: None while it is loaded
+        self._maker: Maker | None = None  #: None while the generator is loaded
         self._turns = Turns(settings.gpu_lock, name) if settings.gpu_lock else None
-        self._on_device = False  #: the model is where it can be used
         self._settings = settings
         self._name = name
         self._session = uuid4()
@@ -149,7 +121,6 @@ class Worker:
         self._leaving = asyncio.Event()
         self._changed = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="generator")
-        self._ended_at: float | None = None
 
     async def run(self) -> None:
         """Load, then work until SIGTERM or SIGINT; then give the job in hand back and return.
@@ -194,14 +165,16 @@ class Worker:
         """Why no job can be taken now, in a few words; None where it can."""
         if not self._inbox.connected:
             return "not connected to RabbitMQ"
-        return None if self._generator else self._waiting_for
+        return None if self._maker else self._waiting_for
 
     async def _load_and_work(self) -> None:
         loop = asyncio.get_running_loop()
 
+        def wait_for(what: str) -> None:
+            loop.call_soon_threadsafe(self._wait_for, what)
+
         def on_load(loaded: int, of: int, part: str) -> None:
-            self._waiting_for = f"loading {min(loaded + 1, of)} of {of}" + (f": {part}" if part else "")
-            loop.call_soon_threadsafe(self._changed.set)
+            wait_for(f"loading {min(loaded + 1, of)} of {of}" + (f": {part}" if part else ""))
 
         if not await self._take_turn():
             return
@@ -210,11 +183,12 @@ class Worker:
             # In the thread that will use it: some libraries keep their state by thread.
             made = await loop.run_in_executor(self._thread, self._make_generator, on_load)
         except Exception as error:
-            await self._tell_failure(str(error) if isinstance(error, SettingsError) else _in_short(error))
+            await self._tell_failure(str(error) if isinstance(error, SettingsError) else in_short(error))
             raise
         if isinstance(made, ShowsPreviews):
             made.on_preview = self._take_preview
-        self._generator, self._on_device = made, True
+        patience_s = self._settings.storage_patience_s
+        self._maker = Maker(self._stage, made, self._artifacts, patience_s, wait_for)
         self._wait_for("")
         log.info("generator_loaded", worker=self._name, generator=made.name)
         try:
@@ -272,9 +246,8 @@ class Worker:
         return True
 
     async def _leave_device(self, turns: Turns) -> None:
-        if self._on_device and isinstance(self._generator, SharesDevice):
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._generator.leave_device)
-            self._on_device = False
+        assert self._maker is not None  # noqa: S101
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._maker.leave_device)
         turns.leave()
         log.info("gpu_left", worker=self._name)
 
@@ -361,7 +334,7 @@ class Worker:
             raise
         except Exception as error:  # noqa: BLE001 - whatever a generator raises is told, and retried
             took_s = time.monotonic() - started
-            failure, retryable = _describe(error)
+            failure, retryable = describe(error)
             jobs_total.labels(self._stage, "failed").inc()
             log.warning("job_failed", cause=failure.cause, retryable=retryable, error=failure.message)
             return JobFailed(**scene, stage=self._stage, failure=failure, retryable=retryable, took_s=took_s)
@@ -374,103 +347,21 @@ class Worker:
         return VideoCompleted(**scene, artifact=artifact, took_s=took_s)
 
     async def _generate(self, running: _Running, granted: Granted) -> Artifact:
-        loop, generator = asyncio.get_running_loop(), self._generator
-        assert generator is not None  # noqa: S101
+        loop, maker = asyncio.get_running_loop(), self._maker
+        assert maker is not None  # noqa: S101
 
         def on_step(fraction: float) -> None:
             running.fraction = min(max(fraction, 0.0), 1.0)
             if running.fraction < 1:  # The end is told by the result, in a moment.
                 loop.call_soon_threadsafe(running.stepped.set)
 
-        def changed() -> None:
-            loop.call_soon_threadsafe(self._changed.set)
-
-        def make() -> Artifact:
-            job = self._job(running, granted, changed)
-            start = time.monotonic()
-            if self._ended_at is not None:
-                handover_seconds.labels(self._stage).observe(start - self._ended_at)
-            try:
-                if not self._on_device and isinstance(generator, SharesDevice):
-                    generator.take_device()
-                    self._on_device = True
-                rendered = generator.generate(job, on_step, lambda: running.cancel)
-            finally:
-                self._ended_at = time.monotonic()
-                generation_seconds.labels(self._stage).observe(self._ended_at - start)
-            crash_point("worker.before_store")
-            return self._store(running, rendered, changed)
-
         busy_gauge.labels(self._stage).set(1)
         try:
-            # Files are read and stored in the generator's thread: each way to another one takes half a millisecond.
-            return await loop.run_in_executor(self._thread, make)
+            return await loop.run_in_executor(
+                self._thread, maker.make, running.command, granted, on_step, lambda: running.cancel
+            )
         finally:
             busy_gauge.labels(self._stage).set(0)
-
-    def _job(self, running: _Running, granted: Granted, changed: Callable[[], None]) -> Job:
-        command, source = running.command, None
-        if granted.source is not None:
-            key = granted.source.key
-            failed = "The image that this video starts from could not be read"
-            try:
-                source = self._patiently(running, changed, failed, lambda: self._artifacts.read(key))
-            except ArtifactMissing as error:
-                message = "The image that this video starts from is missing; make the image again."
-                raise GenerationFailed("image_missing", message, retryable=False, detail=str(error)) from error
-        asked = granted.input
-        return Job(
-            scene_id=command.scene_id,
-            stage=self._stage,
-            attempt=command.attempt,
-            number=granted.number,
-            title=asked.title,
-            text=asked.text,
-            prompt=asked.prompt,
-            style=asked.style,
-            seed=asked.seed,
-            width=asked.size.width,
-            height=asked.size.height,
-            seconds=asked.size.seconds,
-            fps=asked.size.fps,
-            source=source,
-        )
-
-    def _store(self, running: _Running, rendered: Rendered, changed: Callable[[], None]) -> Artifact:
-        command = running.command
-        ending = ENDINGS[rendered.media_type]
-        key = f"{command.project_id}/{command.scene_id}/{self._stage}-{command.attempt}-{uuid4().hex[:8]}.{ending}"
-        failed = f"The finished {self._stage} could not be stored"
-        self._patiently(running, changed, failed, lambda: self._artifacts.put(key, rendered.data))
-        return Artifact(
-            key=key,
-            media_type=rendered.media_type,
-            size=len(rendered.data),
-            width=rendered.width,
-            height=rendered.height,
-            seconds=rendered.seconds,
-        )
-
-    def _patiently(self, running: _Running, changed: Callable[[], None], failed: str, do: Callable[[], T]) -> T:
-        """Read or store a file, in the generator's thread. A full disk, or a bucket that does not answer, is waited
-        for: what a generator made is not thrown away. `failed` is what to tell the creator when patience ends."""
-        deadline = time.monotonic() + self._settings.storage_patience_s
-        while True:
-            try:
-                return do()
-            except OSError as error:
-                if time.monotonic() > deadline:
-                    message = f"{failed}: {error.strerror}."
-                    raise GenerationFailed("storage_failed", message, retryable=True, detail=str(error)) from error
-                log.error("storage_failed", error=str(error))
-                self._waiting_for = f"waiting for the storage: {error.strerror}"
-                changed()
-                for _ in range(20):
-                    if running.cancel:
-                        raise Stopped from error
-                    time.sleep(0.1)
-            finally:
-                self._waiting_for = ""
 
     async def _report(self, result: Message) -> None:
         """Publish until the broker has confirmed; only then may the message be acknowledged."""
@@ -557,12 +448,12 @@ class Worker:
         if self._failed:
             state = WorkerState.FAILED
         elif state is None:
-            state = WorkerState.BUSY if running else WorkerState.IDLE if self._generator else WorkerState.STARTING
+            state = WorkerState.BUSY if running else WorkerState.IDLE if self._maker else WorkerState.STARTING
         return WorkerSeen(
             name=self._name,
             session=self._session,
             stage=self._stage,
-            generator=self._generator.name if self._generator else self._settings.backend,
+            generator=self._maker.generator.name if self._maker else self._settings.backend,
             state=state,
             detail=self._waiting_for,
             project_id=running.command.project_id if running else None,
@@ -588,81 +479,7 @@ class Worker:
                 await self._leaving.wait()
 
 
-def _describe(error: Exception) -> tuple[Failure, bool]:
-    """What to tell the creator about an error, and whether another attempt makes sense."""
-    if isinstance(error, GenerationFailed):
-        failure = Failure(cause=error.cause, message=error.message[:1000], detail=error.detail[:20_000])
-        return failure.model_copy(update={"fits": _fits(error)}), error.retryable
-    detail = "".join(traceback.format_exception(error))[-20_000:]
-    message = f"The generator stopped with an unexpected error: {_in_short(error)}"
-    return Failure(cause="generator_error", message=message[:1000], detail=detail), True
-
-
 def _remember(known: OrderedDict[Hashable, None], key: Hashable) -> None:
     known[key] = None
     while len(known) > REMEMBERED:
         known.popitem(last=False)
-
-
-def _fits(error: GenerationFailed) -> Fits | None:
-    if error.fits is None:
-        return None
-    try:
-        return Fits(width=error.fits[0], height=error.fits[1])
-    except ValidationError:
-        log.warning("size_cannot_be_offered", fits=error.fits)
-        return None
-
-
-def _in_short(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
-
-
-def own_name(wanted: str) -> tuple[str, TextIO]:
-    """A name that no other worker on this host uses, and the lock that holds it.
-
-    A worker that is started again after a crash gets the same name, since the kernel has freed its
-    lock; two that run side by side never do. Coordinators rely on both.
-    """
-    number = 1
-    while True:
-        name = wanted if number == 1 else f"{wanted}-{number}"
-        safe = "".join(c if c.isalnum() or c in "-_.@" else "_" for c in name)
-        lock = (Path(tempfile.gettempdir()) / f"videogen-{os.getuid()}-{safe}.lock").open("a")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.close()
-            number += 1
-        else:
-            return name, lock
-
-
-def run_worker(
-    stage: Stage, settings: WorkerSettings, host: str, port: int, make_generator: Callable[[OnLoad], Generator]
-) -> None:
-    """Be a worker for `stage` until a signal ends it.
-
-    Raises `SettingsError` before anything starts, or where the generator cannot be loaded. Ends the process with
-    `DEVICE_LOST` where its device cannot be used any more.
-    """
-    check_bind(f"{stage.upper()}_WORKER_HOST", host, settings)
-    name, lock = own_name(settings.worker_name or f"{stage}@{socket.gethostname()}")
-    artifacts = open_artifacts(settings.artifacts_url)
-
-    async def serve() -> None:
-        worker = Worker(stage, make_generator, settings, name, artifacts)
-        log.info("worker_started", worker=name)
-        with serve_health(host, port, lambda: worker.trouble):
-            await worker.run()
-        log.info("worker_ended", worker=name)
-
-    with lock:
-        try:
-            run(serve())
-        except DeviceLost as error:
-            log.error("device_lost", worker=name, error=str(error))
-            # A library whose device is gone may hang in a tidy end.
-            os._exit(DEVICE_LOST)
-    # A generator that never listened would hold the interpreter back for ever.
-    os._exit(0)

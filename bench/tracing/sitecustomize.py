@@ -34,18 +34,19 @@ def around(owner: Any, name: str, scene_of: Callable[..., object], before: str =
 
 
 def trace_worker() -> None:
+    from shared.making import Maker
     from shared.worker import Worker
 
     around(Worker, "_handle", lambda _, delivery, __: delivery.message.scene_id, before="received")
     around(Worker, "_generate", lambda _, running, __: running.command.scene_id, after="heard of the end")
-    store = Worker._store
+    make = Maker.make
 
-    def traced_store(self: Worker, running: Any, *args: Any) -> Any:
-        artifact = store(self, running, *args)
-        note("stored", running.command.scene_id)
+    def traced_make(self: Maker, command: Any, *args: Any) -> Any:
+        artifact = make(self, command, *args)
+        note("stored", command.scene_id)
         return artifact
 
-    Worker._store = traced_store  # type: ignore[method-assign]
+    Maker.make = traced_make  # type: ignore[method-assign]
     around(Worker, "_report", lambda _, result: result.scene_id, before="reporting", after="reported")
     around(Worker, "_claim", lambda _, command: command.scene_id, after="granted")
 

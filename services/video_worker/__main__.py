@@ -8,7 +8,7 @@ from shared.contracts.scene import Stage
 from shared.generator import Generator, OnLoad, load_generator
 from shared.logs import configure_logs
 from shared.settings import SettingsError, load
-from shared.worker import run_worker
+from shared.worker_process import run_worker
 
 
 def make_generator(settings: VideoWorkerSettings, on_load: OnLoad) -> Generator:

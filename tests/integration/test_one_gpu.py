@@ -110,6 +110,20 @@ def test_a_killed_holder_frees_the_gpu(shared: Stack) -> None:
     shared.ended(run["id"])
 
 
+def test_working_without_turns_is_noticed(sqlite_stack: Stack) -> None:
+    stack = sqlite_stack
+    stack.settings |= {
+        "GPU_LOCK": str(stack.folder / "gpu.lock"),
+        "SCRIPTED_DEVICE": str(stack.folder / "device.jsonl"),
+        "PLANTED_FAULT": "no_turns",
+        "PYTHONPATH": "tests/planted",
+    }
+    stack.start()
+    run = stack.press(stack.project(["quick", "slow image/take:0.5"])["project"]["id"], order="per_scene")
+    stack.ended(run["id"])
+    assert any("were on the GPU at once" in broken for broken in collisions(stack))
+
+
 def test_a_lock_file_that_cannot_be_opened_is_named() -> None:
     with pytest.raises(SettingsError, match=r"GPU_LOCK=/nowhere/gpu\.lock cannot be opened: No such file"):
         Turns("/nowhere/gpu.lock", "image@studio")

@@ -10,7 +10,7 @@ import httpx
 
 from shared.contracts.events import ScenePreviewed
 from shared.generator import PREVIEW_BYTES
-from shared.worker import DEVICE_LOST
+from shared.worker_process import DEVICE_LOST
 from tests.fixtures.checker import check
 from tests.fixtures.stack import Service, Stack, eventually, free_port
 from tests.fixtures.watcher import watching

@@ -124,5 +124,15 @@ def deaf_to_stops() -> None:
     Worker._on_control = spoiled  # type: ignore[method-assign]
 
 
+def no_turns() -> None:
+    """Every worker finds the GPU free."""
+    from shared.turns import Turns
+
+    def spoiled(self: Turns) -> None:
+        self.held = True
+
+    Turns.take = spoiled  # type: ignore[method-assign]
+
+
 for _name in filter(None, os.environ.get("PLANTED_FAULT", "").split(",")):
     globals()[_name]()
