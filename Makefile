@@ -62,7 +62,7 @@ screenshots:  ## Take pictures of every page and state into docs/screenshots/
 	@$(BIN)/python -m scripts.screenshots
 
 check:  ## Formatting, lint, types, import rules, generated contracts; changes nothing
-	@scripts/setup dev frontend
+	@scripts/setup dev node
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -72,7 +72,7 @@ check:  ## Formatting, lint, types, import rules, generated contracts; changes n
 	npm --prefix frontend run --silent check
 
 contracts:  ## Generate the page's types from the Python contracts
-	@scripts/setup dev frontend
+	@scripts/setup dev node
 	$(BIN)/python -m scripts.export_contracts frontend/src/api/openapi.gen.json
 	npm --prefix frontend run --silent contracts
 

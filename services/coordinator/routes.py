@@ -16,7 +16,7 @@ from services.coordinator import edits, requests, responses, runs
 from services.coordinator.advance import Advance
 from services.coordinator.archive import archive, archive_name
 from services.coordinator.errors import BadField, NotFound
-from services.coordinator.files import YEAR_S, serve_artifact
+from services.coordinator.files import YEAR_S, serve_artifact, serve_thumbnail
 from services.coordinator.plan import Plan
 from services.coordinator.presence import Presence
 from services.coordinator.problems import Problem, problem_response
@@ -24,6 +24,7 @@ from services.coordinator.runs import Press
 from services.coordinator.script import split_script
 from services.coordinator.settings import CoordinatorSettings
 from services.coordinator.store import scenes, storyboard
+from services.coordinator.thumbnails import SmallWidth
 from shared.artifacts import ENDINGS, Artifacts
 from shared.contracts.project import Project, Sentence, Size, Storyboard
 from shared.contracts.run import Order, Run
@@ -282,8 +283,14 @@ def _file_routes(router: APIRouter, advance: Advance, settings: CoordinatorSetti
 
     @router.head("/artifacts/{key:path}", include_in_schema=False)
     @router.get("/artifacts/{key:path}", response_class=FileResponse, responses=file, tags=["files"])
-    def read_artifact(key: str, request: Request) -> Response:
-        """An image or video, whole or a range of it."""
+    def read_artifact(
+        key: str,
+        request: Request,
+        width: Annotated[SmallWidth | None, Query(description="in pixels: an image at most this wide, as WebP")] = None,
+    ) -> Response:
+        """An image or video, whole or a range of it; an image also small."""
+        if width is not None:
+            return serve_thumbnail(request, artifacts, key, width, settings.signed_url_s)
         return serve_artifact(request, artifacts, key, settings.signed_url_s)
 
     @router.get("/projects/{project_id}/export", response_class=StreamingResponse, responses=zipped, tags=["files"])

@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import boto3
 import httpx
 import pytest
+from PIL import Image
 
 from shared.artifacts import S3_PIECE, ArtifactMissing, BadKey, Bucket, StorageFailed, open_artifacts
 from shared.settings import SettingsError
@@ -241,6 +242,19 @@ def test_browsers_are_sent_to_the_address_that_they_can_reach(
     assert httpx.head(head.headers["location"]).headers["content-length"] == str(len(DATA))
     assert f"img-src 'self' data: blob: {s3.url};" in policy
     assert f"media-src 'self' blob: {s3.url};" in policy
+
+
+def test_a_small_image_is_made_from_the_bucket_and_kept_there(bucket_url: str, tmp_path: Path) -> None:
+    file = io.BytesIO()
+    Image.effect_noise((1280, 720), 40).convert("RGB").save(file, "PNG")
+    settings = {"artifacts_url": bucket_url}
+    with serving() as front, open_desk(front, f"sqlite:///{tmp_path}/studio.db", tmp_path, **settings) as desk:
+        desk.artifacts.put("small/photo.png", file.getvalue())
+        small = desk.api.get("/artifacts/small/photo.png", params={"width": 480})
+        assert Image.open(io.BytesIO(small.content)).size == (480, 270)
+        assert desk.artifacts.read("small/photo.w480.webp") == small.content
+        tiny = desk.api.get("/artifacts/small/photo.w480.webp", params={"width": 480})
+        assert tiny.status_code == 307, "what is small already is fetched from the bucket itself"
 
 
 # The whole way.

@@ -1,6 +1,6 @@
 /** The one road to the coordinator. Every failure becomes a `Refusal` that can be shown as it is. */
 import createClient from "openapi-fetch";
-import type { Artifact, Problem } from "./contracts";
+import type { Artifact, Problem, SmallWidth } from "./contracts";
 import type { paths } from "./contracts.gen";
 
 /** Why a request was not done, in words for the creator. */
@@ -68,6 +68,15 @@ export async function askFully<T>(request: Promise<Answer<T>>): Promise<{ data: 
 /** Where a file is. Its content never changes, so browsers keep it. */
 export function fileUrl(artifact: Artifact): string {
   return `/api/v1/artifacts/${artifact.key}`;
+}
+
+const SMALL: SmallWidth[] = [480, 960];
+
+/** For an `<img>` that shows an image small: a fraction of its bytes, and sharp on every screen. `sizes` is how wide it is drawn. */
+export function smallImage(image: Artifact, sizes: string): { srcSet?: string; sizes?: string; src: string } {
+  const whole = fileUrl(image);
+  const small = SMALL.filter((width) => width < image.width).map((width) => `${whole}?width=${width} ${width}w`);
+  return small.length ? { srcSet: [...small, `${whole} ${image.width}w`].join(", "), sizes, src: whole } : { src: whole };
 }
 
 export function exportUrl(projectId: string): string {

@@ -411,7 +411,7 @@ export interface paths {
         };
         /**
          * Read Artifact
-         * @description An image or video, whole or a range of it.
+         * @description An image or video, whole or a range of it; an image also small.
          */
         get: operations["read_artifact_api_v1_artifacts__key__get"];
         put?: never;
@@ -1301,6 +1301,12 @@ export interface components {
             position: number;
             reason: components["schemas"]["Skip"];
         };
+        /**
+         * SmallWidth
+         * @description Pixels that a small picture can be wide.
+         * @enum {integer}
+         */
+        SmallWidth: 480 | 960;
         /** SplitScript */
         SplitScript: {
             /** Script */
@@ -4431,7 +4437,10 @@ export interface operations {
     };
     read_artifact_api_v1_artifacts__key__get: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description in pixels: an image at most this wide, as WebP */
+                width?: components["schemas"]["SmallWidth"] | null;
+            };
             header?: never;
             path: {
                 key: string;

@@ -21,6 +21,7 @@ export type Scene = Schemas["Scene"];
 export type SceneStatus = Schemas["SceneStatus"];
 export type Sentence = Schemas["Sentence"];
 export type Size = Schemas["Size"];
+export type SmallWidth = Schemas["SmallWidth"];
 export type Stage = Schemas["Stage"];
 export type StageCount = Schemas["StageCount"];
 export type Storyboard = Schemas["Storyboard"];

@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { CloudOff, Film, Plus, Trash2 } from "lucide-react";
 import { useState } from "react";
 import { toast } from "sonner";
-import { ask, fileUrl, http, Refusal } from "@/api/client";
+import { ask, http, Refusal, smallImage } from "@/api/client";
 import type { ProjectSummary } from "@/api/contracts";
 import { queries } from "@/api/queries";
 import { ShortcutsDialog } from "@/components/ShortcutsDialog";
@@ -108,7 +108,7 @@ function Tile({ project }: { project: ProjectSummary }) {
     <li className="group relative flex flex-col overflow-hidden rounded-xl border border-line bg-surface transition-colors hover:border-line-strong/70">
       <div className="relative aspect-video bg-sunken">
         {poster ? (
-          <img src={fileUrl(poster)} alt="" loading="lazy" decoding="async" className="size-full object-cover" />
+          <img {...smallImage(poster, "(max-width: 640px) 100vw, 400px")} alt="" loading="lazy" decoding="async" className="size-full object-cover" />
         ) : (
           <span aria-hidden className="flex size-full items-center justify-center text-ink/12">
             <Film className="size-12" />

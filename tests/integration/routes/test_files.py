@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from PIL import Image
 
 from tests.fixtures.desk import Desk, Front, Json, open_desk
 
@@ -26,6 +27,23 @@ def desk(front: Front, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Des
 def url(desk: Desk) -> str:
     desk.artifacts.put("p/picture.png", DATA)
     return "/artifacts/p/picture.png"
+
+
+@pytest.fixture
+def photo(desk: Desk) -> str:
+    """An image of 1280 x 720 that does not compress to nothing."""
+    desk.artifacts.put("p/photo.png", picture(1280, 720))
+    return "/artifacts/p/photo.png"
+
+
+def picture(width: int, height: int) -> bytes:
+    file = io.BytesIO()
+    Image.effect_noise((width, height), 40).convert("RGB").save(file, "PNG")
+    return file.getvalue()
+
+
+def opened(answer: httpx.Response) -> Image.Image:
+    return Image.open(io.BytesIO(answer.content))
 
 
 def test_a_file_is_answered_whole_with_its_type_and_is_kept_for_ever(desk: Desk, url: str) -> None:
@@ -190,3 +208,62 @@ def test_no_title_reaches_into_the_headers(desk: Desk, title: str, name: str) ->
     answer = desk.api.get(f"/projects/{board['project']['id']}/export")
     assert answer.headers["content-disposition"] == f'attachment; filename="{name}"'
     assert "set-cookie" not in answer.headers
+
+
+@pytest.mark.parametrize(("width", "height"), [(480, 270), (960, 540)])
+def test_an_image_is_answered_small(desk: Desk, photo: str, width: int, height: int) -> None:
+    whole, small = desk.api.get(photo), desk.api.get(photo, params={"width": width})
+    assert (opened(small).format, opened(small).size) == ("WEBP", (width, height))
+    assert small.headers["content-type"] == "image/webp"
+    assert "immutable" in small.headers["cache-control"]
+    assert len(small.content) < len(whole.content) / 2
+    assert small.headers["etag"] != whole.headers["etag"]
+    again = desk.api.get(photo, params={"width": width}, headers={"If-None-Match": small.headers["etag"]})
+    assert again.status_code == 304
+
+
+def test_a_small_image_is_made_once(desk: Desk) -> None:
+    desk.artifacts.put("once/photo.png", picture(1280, 720))
+    first = desk.api.get("/artifacts/once/photo.png", params={"width": 480}).content
+    desk.artifacts.put("once/photo.png", b"not read again")
+    assert desk.api.get("/artifacts/once/photo.png", params={"width": 480}).content == first
+    assert desk.artifacts.remove_some("once", 10) == 2, "it lies beside its image and goes with it"
+
+
+def test_an_image_that_is_small_already_is_answered_as_it_is(desk: Desk) -> None:
+    desk.artifacts.put("tiny/photo.png", picture(480, 480))
+    answer = desk.api.get("/artifacts/tiny/photo.png", params={"width": 480})
+    assert (answer.headers["content-type"], opened(answer).size) == ("image/png", (480, 480))
+    assert desk.artifacts.remove_some("tiny", 10) == 1
+
+
+def test_what_cannot_be_made_small_is_answered_as_it_is(desk: Desk, url: str) -> None:
+    answer = desk.api.get(url, params={"width": 480})
+    assert (answer.status_code, answer.content) == (200, DATA)
+
+
+def test_a_small_image_that_cannot_be_kept_is_answered_all_the_same(desk: Desk) -> None:
+    folder = desk.folder.root / "full"
+    folder.mkdir()
+    # A file is written under a longer name first, which is too long for the disk here.
+    name = "a" * 220
+    (folder / f"{name}.png").write_bytes(picture(1280, 720))
+    assert opened(desk.api.get(f"/artifacts/full/{name}.png", params={"width": 480})).size == (480, 270)
+    assert [file.name for file in folder.iterdir()] == [f"{name}.png"]
+
+
+@pytest.mark.parametrize("width", ["0", "-1", "481", "100000", "wide", ""])
+def test_other_widths_are_refused(desk: Desk, photo: str, width: str) -> None:
+    answer = desk.api.get(photo, params={"width": width})
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "width")
+
+
+def test_a_video_has_no_small_image(desk: Desk) -> None:
+    desk.artifacts.put("p/clip.mp4", DATA)
+    answer = desk.api.get("/artifacts/p/clip.mp4", params={"width": 480})
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "width")
+
+
+@pytest.mark.parametrize("key", ["p/none.png", "../secret.png", "p/.hidden.png"])
+def test_a_small_image_of_nothing_is_not_found(desk: Desk, key: str) -> None:
+    assert raw(desk, f"/api/v1/artifacts/{key}?width=480").startswith(b"HTTP/1.1 404")

@@ -1,7 +1,7 @@
 import { ChevronRight, Copy, RotateCcw } from "lucide-react";
 import { useRef } from "react";
 import { toast } from "sonner";
-import { fileUrl } from "@/api/client";
+import { smallImage } from "@/api/client";
 import { Button, IconButton } from "@/components/ui/Button";
 import { Modal } from "@/components/ui/Modal";
 import type { Size } from "@/api/contracts";
@@ -113,7 +113,7 @@ function Row({ failed, size, onRetry, onOpenScene }: Pick<Props, "size" | "onRet
         className="relative flex h-14 w-24 shrink-0 items-center justify-center overflow-hidden rounded-md bg-sunken"
       >
         {image ? (
-          <img src={fileUrl(image)} alt="" className="size-full object-cover" />
+          <img {...smallImage(image, "96px")} alt="" className="size-full object-cover" />
         ) : (
           <span aria-hidden className="font-story text-2xl text-ink-3 steady">
             {sentence.position}

@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { ChevronLeft, ChevronRight, Clapperboard, Film, Image, Lock, LockOpen, PencilLine, RotateCcw } from "lucide-react";
 import { type KeyboardEvent, useState } from "react";
-import { ask, fileUrl, http } from "@/api/client";
+import { ask, fileUrl, http, smallImage } from "@/api/client";
 import type { Project, Scene, Sentence, Take } from "@/api/contracts";
 import { queries } from "@/api/queries";
 import { attempt } from "@/components/tell";
@@ -274,7 +274,7 @@ function Strip({ title, takes, count, project, poster, onChoose }: StripProps) {
               style={{ aspectRatio: `${project.size.width} / ${project.size.height}` }}
             >
               {take.stage === "image" ? (
-                <img src={fileUrl(take.artifact)} alt="" loading="lazy" className="size-full object-cover" />
+                <img {...smallImage(take.artifact, "142px")} alt="" loading="lazy" className="size-full object-cover" />
               ) : (
                 <Preview src={fileUrl(take.artifact)} poster={poster} />
               )}

@@ -1,6 +1,6 @@
 import { memo, useEffect, useRef, useState } from "react";
-import type { Sentence } from "@/api/contracts";
-import { fileUrl } from "@/api/client";
+import type { Artifact, Sentence } from "@/api/contracts";
+import { fileUrl, smallImage } from "@/api/client";
 import { classes } from "@/components/ui/classes";
 import { usePreview } from "@/hooks/usePreview";
 import { ScenePreview } from "./ScenePreview";
@@ -28,7 +28,7 @@ export const SceneMedia = memo(function SceneMedia({ sentence, sceneId, number, 
         />
       )}
       {preview && <ScenePreview picture={preview.picture} sceneId={sceneId} />}
-      {image && <Picture key={image.key} src={fileUrl(image)} opacity={preview?.running ? 0 : dimmed ? 55 : 100} onLoaded={onLoaded} />}
+      {image && <Picture key={image.key} image={image} opacity={preview?.running ? 0 : dimmed ? 55 : 100} onLoaded={onLoaded} />}
       {image && video && playing && !preview && <Clip key={video.key} src={fileUrl(video)} />}
     </>
   );
@@ -36,7 +36,7 @@ export const SceneMedia = memo(function SceneMedia({ sentence, sceneId, number, 
 
 const OPACITY = { 0: "opacity-0", 55: "opacity-55", 100: "opacity-100" };
 
-function Picture({ src, opacity, onLoaded }: { src: string; opacity: keyof typeof OPACITY; onLoaded: () => void }) {
+function Picture({ image, opacity, onLoaded }: { image: Artifact; opacity: keyof typeof OPACITY; onLoaded: () => void }) {
   const [shown, setShown] = useState(false);
   const element = useRef<HTMLImageElement>(null);
   useEffect(() => {
@@ -45,7 +45,7 @@ function Picture({ src, opacity, onLoaded }: { src: string; opacity: keyof typeo
   return (
     <img
       ref={element}
-      src={src}
+      {...smallImage(image, "(max-width: 640px) 100vw, 400px")}
       alt=""
       decoding="async"
       draggable={false}
