@@ -2,13 +2,19 @@
 
 import threading
 import time
+from collections import deque
 from dataclasses import dataclass
+from uuid import UUID
 
 from shared.contracts.events import WorkerSeen, WorkerState
 from shared.contracts.scene import Stage
+from shared.logs import get_logger
 
 MISSED = 3  #: signs of life that may be missing
+SESSIONS = 16  #: of one name that are remembered
 REMEMBERED_S = 600  #: why a worker could not start; after that nobody seems to try any more
+
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,19 +28,32 @@ class Presence:
 
     def __init__(self) -> None:
         self._signs: dict[str, _Sign] = {}
+        self._sessions: dict[str, deque[UUID]] = {}  #: by name, in the order of their first signs
+        self._twins: set[str] = set()  #: names that two processes use at the same time
         self._lock = threading.Lock()
         self._listening_since = time.monotonic()
 
     def seen(self, sign: WorkerSeen) -> bool:
-        """Take note. True where a process is dead: it said so, or its worker came back under its name as a new one."""
+        """Take note. True where a process is dead: it said so, or its worker came back under its name as a new one.
+
+        A name proves nothing any more once an older process of it is heard of again: two that are alive, on
+        machines of one name or with one WORKER_NAME, must not end each other's jobs.
+        """
         with self._lock:
             before = self._signs.get(sign.name)
+            sessions = self._sessions.setdefault(sign.name, deque(maxlen=SESSIONS))
+            is_new = sign.session not in sessions
+            if is_new:
+                sessions.append(sign.session)
             if sign.state is WorkerState.GONE:
                 if before and before.seen.session == sign.session:
                     del self._signs[sign.name]
                 return False
             self._signs[sign.name] = _Sign(sign, time.monotonic())
-            return sign.state is WorkerState.FAILED or before is None or before.seen.session != sign.session
+            if not is_new and sign.session != sessions[-1] and sign.name not in self._twins:
+                self._twins.add(sign.name)
+                log.error("one_name_for_two_workers", worker=sign.name, do="give each its own WORKER_NAME")
+            return sign.state is WorkerState.FAILED or (is_new and sign.name not in self._twins)
 
     def known(self) -> list[WorkerSeen]:
         """Workers heard of lately, and those that ended with a reason and did not come back; by name."""

@@ -50,3 +50,13 @@ def test_who_leaves_in_order_is_forgotten() -> None:
     presence.seen(sign(WorkerState.IDLE))
     assert not presence.seen(sign(WorkerState.GONE))
     assert presence.known() == []
+
+
+def test_two_that_live_under_one_name_do_not_tell_that_the_other_is_dead() -> None:
+    presence = Presence()
+    first, second = sign(WorkerState.BUSY), sign(WorkerState.BUSY, session=2)
+    presence.seen(first)
+    assert presence.seen(second), "nobody can know yet"
+    assert [presence.seen(one) for _ in range(20) for one in (first, second)] == [False] * 40
+    assert not presence.seen(sign(WorkerState.STARTING, session=3)), "which of the two has come back?"
+    assert presence.seen(sign(WorkerState.FAILED, session=3)), "who says so itself is believed"
