@@ -14,7 +14,6 @@ from shared.contracts.project import Project, ProjectSummary, Sentence, Size, St
 from shared.contracts.scene import Artifact, Stage
 
 MAX_SEED = 2**53 - 1  #: what a browser can hold, show and send back unchanged
-RECENT_RUNS = 20
 
 
 def create_project(
@@ -45,15 +44,14 @@ def read_storyboard(advance: Advance, project_id: UUID) -> Storyboard:
     """Everything a page needs, as of one moment."""
     with advance.database.read() as connection:
         head = _alive(storyboard.find_project(connection, project_id), project_id)
-        rows = scenes.runs_of_project(connection, project_id, RECENT_RUNS)
         # The end of the last one, and of the last bulk run, may not have been told to anybody yet.
-        told = {row.id for row in (*rows[:1], *[row for row in rows if row.kind == "bulk"][:1])}
-        wanted = [row for row in rows if row.ended_at is None or row.id in told]
+        wanted = [*scenes.active_runs(connection, project_id), *scenes.latest_runs(connection, project_id)]
+        rows = sorted({row.id: row for row in wanted}.values(), key=lambda row: row.created_at, reverse=True)
         return Storyboard.model_construct(
             project=head,
             sentences=storyboard.sentences(connection, project_id),
             scenes=storyboard.latest_scenes(connection, project_id),
-            runs=[scenes.to_run(row, scenes.counters(connection, row.id), head.seq) for row in wanted],
+            runs=[scenes.to_run(row, scenes.counters(connection, row.id), head.seq) for row in rows],
         )
 
 

@@ -149,8 +149,10 @@ def cancel_in(advance: Advance, change: Change, run_id: UUID) -> Run:
     change.save(after)
     scenes.cancel_unclaimed(change.connection, run_id, change.now)
     outbox.drop_jobs_of_run(change.connection, run_id)
-    queued = bool(counted.images.queued or counted.videos.queued)
-    scenes.set_run(change.connection, run_id, status=RunStatus.CANCELLING.value, purge_pending=queued, notice=None)
+    scenes.set_run(change.connection, run_id, status=RunStatus.CANCELLING.value, notice=None)
+    if counted.images.queued or counted.videos.queued:
+        # It is never taken back here: a pause just before may have left messages, too.
+        scenes.set_run(change.connection, run_id, purge_pending=True)
     if running:
         change.send(Stop(run_id=run_id, why=Stopping.CANCEL))
     change.reset = True

@@ -4,6 +4,7 @@ import base64
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -179,3 +180,33 @@ def test_a_job_whose_device_is_lost_goes_back_at_once_and_the_creator_learns_why
     says(stack, "failed", "it lost its device: an illegal memory access was encountered")
     stack.api.post(f"/runs/{run['id']}/cancel").raise_for_status()
     stack.ended(run["id"])
+
+
+def test_a_cancel_is_over_although_the_generator_does_not_listen(sqlite_stack: Stack) -> None:
+    stack = sqlite_stack
+    stack.settings["LEASE_TICKS"] = "6"
+    stack.coordinator()
+    worker = stack.worker("image")
+    project = stack.project(["hang"])["project"]["id"]
+    run = stack.press(project)
+    eventually(stack.history, what="the job")
+    stack.api.post(f"/runs/{run['id']}/cancel").raise_for_status()
+    assert stack.ended(run["id"])["run"]["status"] == "cancelled"
+    assert stack.press(project)["status"] == "running", "the storyboard can be made again"
+    worker.kill()
+
+
+def test_two_workers_of_one_name_do_not_end_each_others_jobs(sqlite_stack: Stack, tmp_path: Path) -> None:
+    """As on two machines of one name, which have no lock in common."""
+    stack = sqlite_stack
+    stack.coordinator()
+    stack.worker("video")
+    for number in (1, 2):
+        temporary = tmp_path / f"machine-{number}"
+        temporary.mkdir()
+        name = f"one name@{stack.folder.name}"
+        stack.add(f"image-{number}", "services.image_worker", WORKER_NAME=name, TMPDIR=str(temporary))
+    run = stack.press(stack.project([f"{number} take:3" for number in range(4)])["project"]["id"])
+    ended = stack.ended(run["id"])["run"]
+    assert (ended["images"]["done"], ended["failed"]) == (4, 0)
+    eventually(lambda: "one_name_for_two_workers" in stack.services["coordinator"].text(), what="the log to say so")

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from services.coordinator.counters import Counters, Group, count
-from services.coordinator.store.schema import run, scene
+from services.coordinator.store.schema import OPEN, WITH_BROKER, run, scene
 from shared.contracts.claims import SceneInput
 from shared.contracts.run import ACTIVE, Notice, Order, Run, RunKind, RunStatus
 from shared.contracts.scene import (
@@ -25,7 +25,8 @@ from shared.contracts.scene import (
 _NOT_SHOWN = {"beat", "contested", "queued_at_us", "input"}
 SHOWN = [column for column in scene.c if column.name not in _NOT_SHOWN]  #: what `to_scene` reads
 _SHOWN_NAMES = [column.name for column in SHOWN]
-_OPEN = (SceneStatus.WAITING, SceneStatus.QUEUED, SceneStatus.RUNNING)
+_OPEN = sa.text(OPEN)
+_WITH_BROKER = sa.text(WITH_BROKER)
 
 
 def to_scene(row: Any) -> Scene:
@@ -146,7 +147,7 @@ def of_run(connection: Connection, run_id: UUID, statuses: Sequence[SceneStatus]
 
 def open_of_sentences(connection: Connection, project_id: UUID, sentence_ids: Iterable[UUID] | None) -> list[Scene]:
     """Scenes that may still change, of these sentences or of the whole project."""
-    query = sa.select(*SHOWN).where(scene.c.project_id == project_id, scene.c.status.in_(_OPEN))
+    query = sa.select(*SHOWN).where(scene.c.project_id == project_id, _OPEN)
     if sentence_ids is not None:
         query = query.where(scene.c.sentence_id.in_(list(sentence_ids)))
     return [to_scene(row) for row in connection.execute(query)]
@@ -155,14 +156,18 @@ def open_of_sentences(connection: Connection, project_id: UUID, sentence_ids: It
 def running(connection: Connection) -> Sequence[sa.Row[Any]]:
     """(id, project_id, attempt, beat, contested, worker, session) of every scene a worker holds."""
     columns = ("id", "project_id", "attempt", "beat", "contested", "worker", "session")
-    query = sa.select(*(scene.c[name] for name in columns)).where(scene.c.status == SceneStatus.RUNNING.value)
+    query = sa.select(*(scene.c[name] for name in columns)).where(
+        _WITH_BROKER, scene.c.status == SceneStatus.RUNNING.value
+    )
     return connection.execute(query).all()
 
 
 def queued(connection: Connection) -> Sequence[sa.Row[Any]]:
     """(id, project_id, run_id, stage, attempt, queued_at_us) of every scene on a queue, oldest first."""
     columns = ("id", "project_id", "run_id", "stage", "attempt", "queued_at_us")
-    query = sa.select(*(scene.c[name] for name in columns)).where(scene.c.status == SceneStatus.QUEUED.value)
+    query = sa.select(*(scene.c[name] for name in columns)).where(
+        _WITH_BROKER, scene.c.status == SceneStatus.QUEUED.value
+    )
     return connection.execute(query.order_by(scene.c.queued_at_us)).all()
 
 
@@ -170,7 +175,7 @@ def last_claimed(connection: Connection) -> dict[Stage, int]:
     """When the youngest of the running jobs was queued, by stage."""
     query = (
         sa.select(scene.c.stage, sa.func.max(scene.c.queued_at_us))
-        .where(scene.c.status == SceneStatus.RUNNING.value)
+        .where(_WITH_BROKER, scene.c.status == SceneStatus.RUNNING.value)
         .group_by(scene.c.stage)
     )
     return {Stage(stage): queued_at for stage, queued_at in connection.execute(query) if queued_at is not None}
@@ -179,6 +184,7 @@ def last_claimed(connection: Connection) -> dict[Stage, int]:
 def queued_before(connection: Connection, stage: Stage, queued_at_us: int, run_id: UUID) -> int:
     """Jobs of other runs that stand in front on the queue of `stage`."""
     query = sa.select(sa.func.count()).where(
+        _WITH_BROKER,
         scene.c.status == SceneStatus.QUEUED.value,
         scene.c.stage == stage.value,
         scene.c.queued_at_us < queued_at_us,
@@ -262,6 +268,8 @@ def contest(connection: Connection, scene_id: UUID) -> None:
     connection.execute(sa.update(scene).where(scene.c.id == scene_id).values(contested=True))
 
 
+#: Whoever was told to stop and does not must lose its lease in the end, or the run would never be over.
+_TOLD_TO_STOP = sa.func.coalesce(scene.c.stopping, "") == Stopping.CANCEL.value
 _RENEW = (
     sa.update(scene)
     .where(
@@ -271,7 +279,7 @@ _RENEW = (
         scene.c.session == sa.bindparam("of_session"),
         scene.c.status == SceneStatus.RUNNING.value,
     )
-    .values(beat=scene.c.beat + 1, contested=False)
+    .values(beat=sa.case((_TOLD_TO_STOP, scene.c.beat), else_=scene.c.beat + 1), contested=False)
     .returning(scene.c.stopping)
 )
 
@@ -348,6 +356,15 @@ def active_runs(connection: Connection, project_id: UUID | None = None) -> Seque
 def runs_of_project(connection: Connection, project_id: UUID, limit: int) -> Sequence[sa.Row[Any]]:
     query = sa.select(run).where(run.c.project_id == project_id).order_by(run.c.created_at.desc(), run.c.id)
     return connection.execute(query.limit(limit)).all()
+
+
+def latest_runs(connection: Connection, project_id: UUID) -> list[sa.Row[Any]]:
+    """The newest run, and the newest bulk run."""
+    newest = sa.select(run).where(run.c.project_id == project_id).order_by(run.c.created_at.desc(), run.c.id).limit(1)
+    found = (
+        connection.execute(query).one_or_none() for query in (newest, newest.where(run.c.kind == RunKind.BULK.value))
+    )
+    return [row for row in found if row is not None]
 
 
 def shown_runs(connection: Connection, project_ids: Sequence[UUID]) -> dict[UUID, sa.Row[Any]]:

@@ -2,10 +2,11 @@
 
 from itertools import pairwise
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
+from services.coordinator.store import scenes
 from tests.fixtures.desk import Desk, Json
 
 BOTH = ["image", "video"]
@@ -486,3 +487,29 @@ def test_a_failure_without_a_size_is_retried_as_it_was(desk: Desk) -> None:
     _, again = post(desk, out_of_memory(desk, desk.project("One."), fits=None), "retry-failed")
     assert size_given(desk, again)[:2] == (1280, 720)
     desk.post(f"/runs/{again['id']}/cancel")
+
+
+def test_an_active_run_is_shown_however_many_came_after_it(desk: Desk) -> None:
+    board = desk.project("One.", "Two.")
+    project_id, (one, two) = board["project"]["id"], ids(board, 1, 2)
+    first = desk.press(project_id, sentence_ids=[one])
+    for _ in range(25):
+        later = desk.press(project_id, sentence_ids=[two])
+        desk.post(f"/runs/{later['id']}/cancel")
+    assert [run["id"] for run in desk.board(project_id)["runs"]] == [later["id"], first["id"]]
+
+
+def test_a_cancel_after_a_pause_still_takes_the_messages_off_the_queue(desk: Desk) -> None:
+    run = desk.press(desk.project("One.", "Two.")["project"]["id"])
+    assert purge_pending(desk, run) is False
+    desk.post(f"/runs/{run['id']}/pause")
+    assert purge_pending(desk, run) is True
+    desk.post(f"/runs/{run['id']}/cancel")
+    assert purge_pending(desk, run) is True
+
+
+def purge_pending(desk: Desk, run: Json) -> bool:
+    with desk.database.read() as connection:
+        row = scenes.run_row(connection, UUID(run["id"]))
+    assert row is not None
+    return bool(row.purge_pending)
