@@ -3,6 +3,7 @@
 Files are read and stored in the same thread: each way to another one takes half a millisecond.
 """
 
+import re
 import time
 import traceback
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from shared.generator import Cancelled, GenerationFailed, Generator, Job, OnStep
 from shared.logs import get_logger
 
 SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800)
+DETAIL = 4_000  #: characters of technical text; every snapshot carries that of each failed scene
 ASK_AGAIN_S = 2  #: of a storage that failed
 LISTEN_S = 0.1  #: between two looks whether the job was cancelled meanwhile
 
@@ -142,9 +144,9 @@ class Maker:
 def describe(error: Exception) -> tuple[Failure, bool]:
     """What to tell the creator about an error, and whether another attempt makes sense."""
     if isinstance(error, GenerationFailed):
-        failure = Failure(cause=error.cause, message=error.message[:1000], detail=error.detail[:20_000])
+        failure = Failure(cause=_code(error.cause), message=error.message[:1000], detail=error.detail[:DETAIL])
         return failure.model_copy(update={"fits": _fits(error)}), error.retryable
-    detail = "".join(traceback.format_exception(error))[-20_000:]
+    detail = "".join(traceback.format_exception(error))[-DETAIL:]
     message = f"The generator stopped with an unexpected error: {in_short(error)}"
     return Failure(cause="generator_error", message=message[:1000], detail=detail), True
 
@@ -152,6 +154,12 @@ def describe(error: Exception) -> tuple[Failure, bool]:
 def in_short(error: Exception) -> str:
     """For one line of a log or of the page."""
     return f"{type(error).__name__}: {error}"
+
+
+def _code(cause: str) -> str:
+    """A generator of somebody's own may call its causes what it likes; a reason must never be lost for its name."""
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cause).lower()
+    return re.sub(r"[^a-z0-9]+", "_", words).lstrip("_0123456789")[:64].rstrip("_") or "generator_error"
 
 
 def _fits(error: GenerationFailed) -> Fits | None:

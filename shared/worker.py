@@ -58,7 +58,7 @@ from shared.turns import Turns
 
 PROGRESS_S = 0.25
 TURN_S = 0.1  #: between two looks whether the GPU is free
-REMEMBERED = 1000  #: stops, and jobs that were completed
+REMEMBERED = 1000  #: stops, and jobs that were reported
 
 log = get_logger(__name__)
 jobs_total = Counter("videogen_jobs", "Jobs by how they ended", ["stage", "outcome"])
@@ -114,7 +114,7 @@ class Worker:
         self._bus = Bus(settings.amqp_url, name)
         self._inbox = Inbox(self._bus, OWN_CONTROL, TypeAdapter(OwnMessage), self._on_control)
         self._stops: OrderedDict[Hashable, None] = OrderedDict()  #: ids of runs and scenes told to stop
-        self._completed: OrderedDict[Hashable, None] = OrderedDict()  #: (scene, attempt) whose file was reported
+        self._reported: OrderedDict[Hashable, None] = OrderedDict()  #: (scene, attempt) whose result was confirmed
         self._running: _Running | None = None
         self._waiting_for = "loading"  #: what holds this worker up, for the creator
         self._failed = False  #: it cannot go on
@@ -258,7 +258,7 @@ class Worker:
 
     async def _handle(self, delivery: Delivery[Command], running: _Running) -> None:
         command = delivery.message
-        if (command.scene_id, command.attempt) in self._completed:
+        if (command.scene_id, command.attempt) in self._reported:
             # The acknowledgement was lost. The coordinator may not have read the result yet, and would grant it again.
             await delivery.ack()
             return
@@ -280,16 +280,15 @@ class Worker:
             running.granted = answer
             self._changed.set()
             result = await self._make(running)
-            await self._report(result)
-            completed = result if isinstance(result, ImageCompleted | VideoCompleted) else None
-            if completed:
-                _remember(self._completed, (command.scene_id, command.attempt))
+            if not await self._report(result):
+                return  # Leaving. Unacknowledged, the job is made again, which is the lesser harm.
+            _remember(self._reported, (command.scene_id, command.attempt))
             crash_point("worker.before_ack")
             await delivery.ack()
-            if completed:
+            if isinstance(result, ImageCompleted | VideoCompleted):
                 # Not before: the broker looks for the next job meanwhile.
                 jobs_total.labels(self._stage, "completed").inc()
-                log.info("job_completed", key=completed.artifact.key, took_s=round(completed.took_s, 3))
+                log.info("job_completed", key=result.artifact.key, took_s=round(result.took_s, 3))
         finally:
             structlog.contextvars.unbind_contextvars("run_id", "scene_id", "attempt")
 
@@ -363,20 +362,23 @@ class Worker:
         finally:
             busy_gauge.labels(self._stage).set(0)
 
-    async def _report(self, result: Message) -> None:
-        """Publish until the broker has confirmed; only then may the message be acknowledged."""
+    async def _report(self, result: Message) -> bool:
+        """Publish until the broker has confirmed; only then may the message be acknowledged.
+
+        False when this worker leaves and the broker stays away.
+        """
         delay = 0.1
         deadline = None
         while True:
             try:
                 await self._bus.publish(result)
-                return
+                return True
             except (BusUnavailable, Unroutable) as error:
                 log.warning("result_unsent", error=str(error), retry_s=delay)
             if self._leaving.is_set():
                 deadline = deadline or time.monotonic() + self._settings.stop_s
                 if time.monotonic() > deadline:
-                    return  # Unacknowledged: the job is made again, which is the lesser harm.
+                    return False
             await asyncio.sleep(delay)
             delay = min(delay * 2, 2)
 

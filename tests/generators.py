@@ -2,6 +2,7 @@
 
     take:0.5          works for half a second, in steps of 20 ms
     fail:bad_prompt   fails for good with this cause
+    late:bad_end      the same, when it has worked
     oom:832x480       fails for good where more pixels than these are asked for
     flaky:2           fails the first two attempts with an error worth retrying
     crash             kills its process (crash:2 - only in the first two attempts)
@@ -93,6 +94,8 @@ class Scripted:
             on_step(fraction)
             if "preview" in words:
                 self.on_preview(_jpeg(job.seed, fraction))
+        if "late" in words:
+            raise GenerationFailed(words["late"], "It failed in the end.", retryable=False)
         on_step(1.0)
 
     def _log(self, what: str, job: Job) -> None:
@@ -145,7 +148,7 @@ def _words(job: Job) -> dict[str, str]:
         if slash and stage != job.stage:
             continue
         name, _, value = rest.partition(":")
-        if re.fullmatch("take|fail|oom|flaky|crash|lose|hang|boom|preview", name):
+        if re.fullmatch("take|fail|late|oom|flaky|crash|lose|hang|boom|preview", name):
             found[name] = value
     return found
 
