@@ -363,12 +363,12 @@ def probes(ready: Callable[[], str | None]) -> APIRouter:
 
     @router.head("/healthz")
     @router.get("/healthz")
-    def healthz() -> Response:
+    async def healthz() -> Response:  # Not in a thread: all of them may wait for the database.
         return Response("ok\n", media_type="text/plain")
 
     @router.head("/readyz")
     @router.get("/readyz")
-    def readyz() -> Response:
+    async def readyz() -> Response:
         reason = ready()
         return Response(f"{reason or 'ok'}\n", status_code=503 if reason else 200, media_type="text/plain")
 

@@ -23,7 +23,7 @@ class CoordinatorSettings(ServiceSettings):
     window_image: Annotated[int, Field(ge=1, le=10_000)] = 32  #: jobs of one run on the image queue
     window_video: Annotated[int, Field(ge=1, le=10_000)] = 8
     tick_s: Annotated[float, Field(gt=0)] = 1  #: between looks at what waits
-    lease_tick_s: Annotated[float, Field(gt=0)] = 5  #: between looks at leases and at lost messages
+    lease_tick_s: Annotated[float, Field(gt=0, le=15)] = 5  #: between looks at leases and at lost messages
     lease_ticks: Annotated[int, Field(ge=2)] = 6  #: silent ticks after which a job is taken back
     contested_ticks: Annotated[int, Field(ge=1)] = 2  #: the same, once the broker gave its message to another worker
     lost_ticks: Annotated[int, Field(ge=2)] = 2  #: ticks after which a queued job without a message is published again

@@ -4,19 +4,22 @@ import signal
 import tempfile
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
+import sqlalchemy as sa
 
 from scripts.broker import Broker
 from scripts.ports import free_block
 from scripts.postgres import Postgres
 from tests.fixtures.checker import check
 from tests.fixtures.proxy import proxy_to
-from tests.fixtures.stack import Stack, eventually, running_stack
+from tests.fixtures.stack import Stack, eventually, free_port, running_stack
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -146,15 +149,16 @@ def test_the_coordinator_sleeps_longer_than_a_lease_and_takes_nothing_back(stack
     made_once(stack)
 
 
+@pytest.mark.parametrize(("ending", "told"), [("", "end"), ("late:bad_end", "failed")])
 def test_a_job_that_comes_again_before_its_result_was_read_is_not_made_again(
-    amqp: tuple[str, str], postgres_url: str, tmp_path: Path
+    amqp: tuple[str, str], postgres_url: str, tmp_path: Path, ending: str, told: str
 ) -> None:
     """As after a restart of the broker that lost the acknowledgement, but not the result: one coordinator has
     the result in hand while the other is asked whether the job may start."""
     with running_stack(*amqp, postgres_url, tmp_path) as stack:
         stack.coordinators = 2
         stack.start()
-        run = stack.press(stack.project(["made once take:1.5"])["project"]["id"], stages=["image"])
+        run = stack.press(stack.project([f"once take:1.5 {ending}"])["project"]["id"], stages=["image"])
         eventually(stack.history, what="the job")
         stack.republish(run["id"])
         coordinators = [service for name, service in stack.services.items() if name.startswith("coordinator")]
@@ -165,7 +169,7 @@ def test_a_job_that_comes_again_before_its_result_was_read_is_not_made_again(
         for coordinator in coordinators:
             coordinator.signal(signal.SIGCONT)
         stack.ended(run["id"])
-        assert [line["what"] for line in stack.history()] == ["start", "end"]
+        assert [line["what"] for line in stack.history()] == ["start", told]
         assert check(stack) == []
 
 
@@ -235,3 +239,75 @@ def test_of_two_coordinators_the_leader_is_killed_and_the_other_goes_on(
             made_once(stack)
         finally:
             other.stop()
+
+
+def test_of_two_coordinators_the_leader_is_frozen_and_the_other_goes_on(
+    amqp: tuple[str, str], postgres_url: str, tmp_path: Path
+) -> None:
+    """A frozen process keeps its connections: duties and messages that it holds must be taken from it."""
+    with running_stack(*amqp, postgres_url, tmp_path) as stack:
+        follower_port = stack.coordinator_port
+        stack.coordinator_port = free_port()
+        leader = stack.coordinator("leader")
+        stack.coordinator_port = follower_port
+        stack.coordinator("follower")
+        for stage in ("image", "video"):
+            stack.worker(stage)
+        leader.signal(signal.SIGSTOP)
+        run = stack.press(stack.project(SENTENCES)["project"]["id"])
+        ended = stack.ended(run["id"], within_s=150)["run"]
+        assert (ended["images"]["done"], ended["videos"]["done"]) == (len(SENTENCES), len(SENTENCES))
+        leader.signal(signal.SIGCONT)
+        made_once(stack)
+
+
+def test_a_database_that_only_reads_is_waited_for(
+    amqp: tuple[str, str], own_postgres: Postgres, tmp_path: Path
+) -> None:
+    """As the one that was the first does after another has taken over."""
+    url = own_postgres.create_database("studio")
+    with running_stack(*amqp, url, tmp_path) as stack:
+        stack.start()
+        run = begun(stack)
+        only_reads(url, "on")
+        eventually(
+            lambda: "waiting_for_database" in stack.services["coordinator"].text(), what="the coordinator to wait"
+        )
+        only_reads(url, "off")
+        all_made(stack, run)
+
+
+def only_reads(url: str, on_or_off: str) -> None:
+    engine = sa.create_engine(url.replace("postgresql:", "postgresql+psycopg:"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql("SET default_transaction_read_only = off")
+        name = connection.exec_driver_sql("SELECT current_database()").scalar_one()
+        connection.exec_driver_sql(f'ALTER DATABASE "{name}" SET default_transaction_read_only = {on_or_off}')
+        connection.exec_driver_sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
+            "AND pid <> pg_backend_pid()"
+        )
+    engine.dispose()
+
+
+def test_a_coordinator_says_that_it_lives_while_all_requests_wait_for_the_database(
+    amqp: tuple[str, str], own_postgres: Postgres, tmp_path: Path
+) -> None:
+    url = urlsplit(own_postgres.create_database("studio"))
+    with (
+        proxy_to(own_postgres.port) as proxy,
+        running_stack(
+            *amqp, url._replace(netloc=url.netloc.replace(str(own_postgres.port), str(proxy.port))).geturl(), tmp_path
+        ) as stack,
+        ThreadPoolExecutor(45) as creators,
+    ):
+        stack.coordinator()
+        proxy.stall()
+        try:
+            waiting = [creators.submit(httpx.get, f"{stack.url}/api/v1/projects", timeout=60) for _ in range(45)]
+            for _ in range(10):
+                assert httpx.get(f"{stack.url}/healthz", timeout=10).status_code == 200
+            assert not any(one.done() for one in waiting)
+        finally:
+            proxy.flow()
+        assert {one.result().status_code for one in waiting} <= {200, 503}

@@ -20,7 +20,22 @@ from services.coordinator.store.schema import project
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 MIGRATION_LOCK = 7_330_001
 
-Unavailable = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError)
+#: The last but one is what a server says that only reads, as one does that another has just taken over from.
+Unavailable = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.InternalError, sa.exc.TimeoutError)
+
+DUTY_SILENT_S = (
+    20  #: after which a holder of a duty that says nothing has lost it; the duties are looked after far more often
+)
+SINCE_IDLE_TIMEOUT = (14,)  #: of PostgreSQL
+TRANSACTION_SILENT_S = 60  #: after which one that stands still is ended: a process that is frozen must not keep a lock
+#: A server that vanished without a word is noticed, and whoever waits for it is told.
+PATIENCE = {
+    "connect_timeout": 10,
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
 
 
 class DatabaseInUse(Exception):
@@ -50,7 +65,11 @@ class Database:
             sa.event.listen(self.engine, "begin", _begin_sqlite)
         else:
             driver = parsed.set(drivername="postgresql+psycopg")
-            self.engine = sa.create_engine(driver, pool_size=10, max_overflow=10, pool_timeout=10)
+            patience = {name: value for name, value in PATIENCE.items() if name not in parsed.query}
+            self.engine = sa.create_engine(
+                driver, pool_size=10, max_overflow=10, pool_timeout=10, connect_args=patience
+            )
+            sa.event.listen(self.engine, "connect", _prepare_postgresql)
             sa.event.listen(self.engine, "checkout", _refuse_ended)
 
     def open(self) -> None:
@@ -110,7 +129,8 @@ class Database:
         """The exclusive right to `name` among all coordinators, or None where another one has it.
 
         On PostgreSQL it is bound to one session: who loses the session loses the right in the same
-        moment, and cannot go on writing with it. `release` it in the end.
+        moment, and cannot go on writing with it. A process that is frozen loses it after `DUTY_SILENT_S`.
+        `release` it in the end.
         """
         if self.is_sqlite:
             return Duty(self, None, 0)  # `open` has shut every other coordinator out.
@@ -118,6 +138,8 @@ class Database:
         connection = self.engine.connect()
         try:
             held = connection.execute(sa.select(sa.func.pg_try_advisory_lock(key))).scalar_one()
+            if held and (connection.dialect.server_version_info or ()) >= SINCE_IDLE_TIMEOUT:
+                connection.exec_driver_sql(f"SET idle_session_timeout = '{DUTY_SILENT_S}s'")
             connection.commit()
         except BaseException:
             connection.invalidate()
@@ -167,6 +189,8 @@ class Duty:
             self._connection.rollback()
             self._connection.execute(sa.select(sa.func.pg_advisory_unlock(self._key)))
             self._connection.commit()
+            # Its session has limits of its own, which are nothing for the pool.
+            self._connection.invalidate()
         except Unavailable:
             self._connection.invalidate()  # The server has released it with the session.
         finally:
@@ -195,6 +219,11 @@ def _refuse_ended(connection: Any, _record: Any, _proxy: Any) -> None:
     poll.register(connection.fileno(), select.POLLIN)
     if poll.poll(0):
         raise sa.exc.DisconnectionError
+
+
+def _prepare_postgresql(connection: Any, _record: Any) -> None:
+    connection.execute(f"SET idle_in_transaction_session_timeout = '{TRANSACTION_SILENT_S}s'")
+    connection.commit()
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
