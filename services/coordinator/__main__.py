@@ -111,6 +111,9 @@ async def _end(tasks: Iterable[asyncio.Task[None]], within_s: float) -> None:
         log.error("part_did_not_end", part=task.get_name())
 
 
+_failed_parts: list[str] = []  #: of this process; it ends with another code then
+
+
 async def _guarded(name: str, loop: object) -> None:
     """A part that ends by a mistake of ours ends the process: the supervisor starts a sound one."""
     try:
@@ -119,6 +122,7 @@ async def _guarded(name: str, loop: object) -> None:
         raise
     except BaseException:
         log.exception("part_failed", part=name)
+        _failed_parts.append(name)
         signal.raise_signal(signal.SIGTERM)
         raise
 
@@ -164,7 +168,7 @@ def main() -> int:
         uvicorn.Server(config).run()
     finally:
         database.close()
-    return 0
+    return 1 if _failed_parts else 0
 
 
 if __name__ == "__main__":

@@ -113,7 +113,7 @@ class Ticks:
             try:
                 duty = await asyncio.to_thread(self._advance.database.take_duty, "ticks")
                 if duty is None:
-                    self._advance.hold = self._disk_notice()
+                    self._advance.hold = await asyncio.to_thread(self._disk_notice)
                     await asyncio.sleep(self._settings.tick_s)
                     continue
                 self._leases.restart()
@@ -164,7 +164,15 @@ class Ticks:
                 depth_gauge.labels(stage.value, status).set(depths[stage.value, status])
 
     def _disk_notice(self) -> Notice | None:
-        free = self._artifacts.free_bytes()
+        try:
+            free = self._artifacts.free_bytes()
+        except OSError as error:  # Such as a network drive that went away.
+            log.error("disk_not_read", error=str(error))
+            return Notice(
+                cause=Cause.DISK_FULL,
+                message=f"The disk for images and videos cannot be read ({error.strerror}); "
+                "the run goes on by itself once it can.",
+            )
         if free is None:
             return None
         free_gauge.set(free)

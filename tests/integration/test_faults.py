@@ -365,3 +365,23 @@ def test_without_leases_a_dead_workers_job_hangs_and_is_noticed(sqlite_stack: St
     with pytest.raises(NotInTime):
         stack.ended(run["id"], within_s=8)
     assert any("never ended" in broken for broken in check(stack, within_s=2))
+
+
+def test_a_coordinator_with_a_broken_part_ends_with_an_error(sqlite_stack: Stack) -> None:
+    stack = sqlite_stack
+    coordinator = stack.add("coordinator", "services.coordinator", **planted(stack, "broken_ticks"))
+    eventually(lambda: not coordinator.running, what="the end of the process")
+    assert coordinator.process
+    assert coordinator.process.returncode == 1, "a supervisor starts only what did not end in order"
+
+
+def test_a_disk_that_cannot_be_asked_holds_the_run_and_says_so(sqlite_stack: Stack) -> None:
+    stack = sqlite_stack
+    stack.coordinator(**planted(stack, "stale_disk"))
+    stack.worker("image")
+    run = stack.press(stack.project(["one"])["project"]["id"])
+    notice = eventually(lambda: stack.run(run["id"])["run"]["notice"], what="the notice")
+    assert notice["message"].startswith("The disk for images and videos cannot be read (Stale file handle)")
+    stack.api.post(f"/runs/{run['id']}/cancel").raise_for_status()
+    assert stack.ended(run["id"])["run"]["status"] == "cancelled"
+    assert stack.services["coordinator"].running

@@ -115,6 +115,26 @@ def no_republish() -> None:
     LostMessages.tick = lambda self, *_: []  # type: ignore[method-assign]
 
 
+def broken_ticks() -> None:
+    from services.coordinator.leases import Ticks
+
+    async def spoiled(self: Ticks) -> None:
+        raise ZeroDivisionError("a mistake of ours")
+
+    Ticks._turn = spoiled  # type: ignore[method-assign]
+
+
+def stale_disk() -> None:
+    import errno
+
+    from shared.artifacts import Folder
+
+    def spoiled(self: Folder) -> int:
+        raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+
+    Folder.free_bytes = spoiled  # type: ignore[method-assign]
+
+
 def deaf_to_stops() -> None:
     from shared.worker import Worker
 
