@@ -1,25 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Worker } from "@/api/contracts";
-import { PROJECT_ID } from "@/testing/studio";
+import { PROJECT_ID, worker } from "@/testing/studio";
 import { doing, makersOf, missingWorkers } from "./workers";
-
-function worker(more: Partial<Worker> = {}): Worker {
-  return {
-    v: 1,
-    type: "worker_seen",
-    name: "image@studio",
-    session: PROJECT_ID,
-    stage: "image",
-    generator: "animatic",
-    state: "idle",
-    detail: "",
-    project_id: null,
-    scene_id: null,
-    number: null,
-    every_s: 2,
-    ...more,
-  };
-}
 
 const doingNow = (more: Partial<Worker>) => doing(worker(more), PROJECT_ID);
 const WHY = "IMAGE_MODEL=x is not on this machine.";
