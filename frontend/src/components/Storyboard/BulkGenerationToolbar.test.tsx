@@ -148,6 +148,15 @@ describe("the toolbar", () => {
     expect(screen.getByText(/No video worker is running/)).toBeInTheDocument();
   });
 
+  it("says that the work waits for a worker that loads", () => {
+    const loading = worker({ state: "starting", detail: "loading 2 of 3: model" });
+    const images = run({ images: counts({ total: 2, queued: 2 }) });
+    const { again } = show({ run: images, workers: [loading] });
+    expect(screen.getByText(/still starting: loading 2 of 3: model/)).toBeInTheDocument();
+    again({ run: images, workers: [worker()] });
+    expect(screen.queryByText(/still starting/)).not.toBeInTheDocument();
+  });
+
   it("says nothing about workers while that is not known", () => {
     show({ workers: null });
     expect(screen.queryByText(/worker is running/)).not.toBeInTheDocument();
