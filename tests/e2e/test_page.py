@@ -527,6 +527,79 @@ def test_what_is_said_aloud(context: BrowserContext, studio: Stack) -> None:
     assert len(spoken) <= 6, spoken
 
 
+def test_a_card_is_dragged_to_another_place(context: BrowserContext, studio: Stack) -> None:
+    page, project_id = open_board(context, studio, ["one", "two", "three", "four", "five"])
+    line = page.get_by_test_id("drop-line")
+
+    def drag(number: int, onto: int, share: float) -> None:
+        """Hold a card over another one, at this share of its width."""
+        card(page, number).hover()
+        card(page, number).get_by_title("Drag to another place").hover()
+        page.mouse.down()
+        box = card(page, onto).bounding_box()
+        assert box
+        page.mouse.move(box["x"] + share * box["width"], box["y"] + 0.5 * box["height"], steps=5)
+        expect(line.first).to_be_visible()
+
+    def is_told(*story: str) -> None:
+        for number, text in enumerate(story, start=1):
+            expect(card(page, number)).to_have_attribute("aria-label", re.compile(rf"\b{text}\b"))
+        expect(line).to_have_count(0)
+        eventually(lambda: told_story(studio, project_id) == list(story), what=f"the order {story}")
+
+    drag(1, onto=3, share=0.8)
+    page.mouse.up()
+    is_told("two", "three", "one", "four", "five")
+    expect(card(page, 3)).to_be_focused()
+    drag(5, onto=2, share=0.2)
+    page.mouse.up()
+    is_told("two", "five", "three", "one", "four")
+    # The gap between two cards is a place, too.
+    drag(1, onto=2, share=0.8)
+    box = card(page, 2).bounding_box()
+    assert box
+    page.mouse.move(box["x"] + box["width"] + 3, box["y"] + 0.5 * box["height"])
+    page.mouse.up()
+    is_told("five", "two", "three", "one", "four")
+    drag(2, onto=1, share=0.2)
+    page.mouse.up()
+    is_told("two", "five", "three", "one", "four")
+    # The end is behind the last card.
+    drag(1, onto=5, share=0.8)
+    page.get_by_role("button", name="Add sentence").hover()
+    page.mouse.up()
+    is_told("five", "three", "one", "four", "two")
+    drag(5, onto=1, share=0.2)
+    page.mouse.up()
+    is_told("two", "five", "three", "one", "four")
+    # Neither where it is already, nor when the creator thinks better of it.
+    drag(2, onto=3, share=0.2)
+    page.mouse.up()
+    is_told("two", "five", "three", "one", "four")
+    drag(2, onto=4, share=0.8)
+    page.keyboard.press("Escape")
+    is_told("two", "five", "three", "one", "four")
+    page.reload()
+    is_told("two", "five", "three", "one", "four")
+
+
+def told_story(stack: Stack, project_id: str) -> list[str]:
+    return [sentence["text"] for sentence in stack.storyboard(project_id)["sentences"]]
+
+
+def test_on_a_touch_screen_a_card_is_moved_by_its_menu(browser: Browser, studio: Stack) -> None:
+    project_id = studio.project(["one", "two", "three"])["project"]["id"]
+    opened = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    page = visit(opened, studio, project_id)
+    # A finger that drags is one that scrolls.
+    expect(card(page, 1).get_by_title("Drag to another place")).to_be_hidden()
+    page.get_by_role("button", name="Actions for scene 1").tap()
+    page.get_by_role("menuitem", name="Move later").tap()
+    expect(card(page, 2)).to_contain_text("one")
+    eventually(lambda: told_story(studio, project_id) == ["two", "one", "three"], what="the new order")
+    opened.close()
+
+
 def test_takes_are_kept_and_chosen(context: BrowserContext, studio: Stack) -> None:
     page, project_id = open_board(context, studio, sentences(1))
     press(page)
