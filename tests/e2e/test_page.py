@@ -370,6 +370,81 @@ def test_two_tabs_agree_and_only_one_tells_the_end(context: BrowserContext, stud
     expect(page.locator("[data-sonner-toast]")).to_have_count(0)
 
 
+# Notes what is asked of the browser, and passes it on. The tab is behind others where `away` says so.
+NOTING_NOTIFICATIONS = """
+window.notified = [];
+window.Notification = class extends Notification {
+  constructor(title, options) {
+    super(title, options);
+    window.notified.push([title, options.body]);
+  }
+};
+window.away = false;
+Object.defineProperty(document, "hidden", { get: () => window.away });
+"""
+
+
+def prefer(page: Page, name: str, *, on: bool) -> None:
+    page.get_by_role("button", name="Preferences").click()
+    switch = page.get_by_role("menuitemcheckbox", name=name)
+    expect(switch).to_be_checked(checked=not on)
+    switch.click()
+    expect(switch).to_be_checked(checked=on)
+    page.keyboard.press("Escape")
+
+
+def go_away(page: Page, away: bool) -> None:
+    page.evaluate("(away) => { window.away = away; document.dispatchEvent(new Event('visibilitychange')); }", away)
+
+
+def test_an_end_notifies_whoever_looks_elsewhere(context: BrowserContext, studio: Stack) -> None:
+    context.grant_permissions(["notifications"])
+    context.add_init_script(NOTING_NOTIFICATIONS)
+    page, _ = open_board(context, studio, sentences(2), title="The lighthouse")
+    press(page)
+    go_away(page, True)
+    ended(page, "All 2 scenes are done")
+    assert page.evaluate("window.notified") == [], "nobody asked for it"
+    expect(page).to_have_title("✓ The lighthouse · VideoGen Studio")
+    go_away(page, False)
+    expect(page).to_have_title("The lighthouse · VideoGen Studio")
+
+    close_toast(page)
+    prefer(page, "A notification, if nobody looks", on=True)
+    page.reload()
+    make_again(page)
+    go_away(page, True)
+    ended(page, "All 2 scenes are done")
+    told = [["The lighthouse", "All 2 scenes are done. Made 2 images and 2 videos."]]
+    assert page.evaluate("window.notified") == told
+
+    go_away(page, False)
+    close_toast(page)
+    make_again(page)
+    ended(page, "All 2 scenes are done")
+    assert page.evaluate("window.notified") == told, "who looks needs none"
+
+
+def close_toast(page: Page) -> None:
+    page.get_by_role("button", name="Close toast").click()
+    expect(page.locator("[data-sonner-toast]")).to_have_count(0)
+
+
+def make_again(page: Page) -> None:
+    page.get_by_role("button", name="What to generate, and in which order").click()
+    page.get_by_role("menuitem", name="Everything").click()
+    expect(generate(page)).to_contain_text("Generating...")
+
+
+def test_notifications_that_the_browser_refuses_stay_off(context: BrowserContext, studio: Stack) -> None:
+    page, _ = open_board(context, studio, sentences(1))
+    page.get_by_role("button", name="Preferences").click()
+    switch = page.get_by_role("menuitemcheckbox", name="A notification, if nobody looks")
+    switch.click()
+    expect(page.get_by_text("The browser does not let this page notify you")).to_be_visible()
+    expect(switch).not_to_be_checked()
+
+
 def test_an_end_that_nobody_saw_is_told_later(context: BrowserContext, studio: Stack) -> None:
     project_id = studio.project(sentences(2))["project"]["id"]
     studio.ended(studio.press(project_id)["id"])
