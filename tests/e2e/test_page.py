@@ -370,7 +370,7 @@ def test_two_tabs_agree_and_only_one_tells_the_end(context: BrowserContext, stud
     expect(page.locator("[data-sonner-toast]")).to_have_count(0)
 
 
-# Notes what is asked of the browser, and passes it on. The tab is behind others where `away` says so.
+# They note what is asked of the browser, and pass it on. The tab is behind others where `away` says so.
 NOTING_NOTIFICATIONS = """
 window.notified = [];
 window.Notification = class extends Notification {
@@ -381,6 +381,20 @@ window.Notification = class extends Notification {
 };
 window.away = false;
 Object.defineProperty(document, "hidden", { get: () => window.away });
+"""
+NOTING_SOUNDS = """
+window.sounded = [];
+window.AudioContext = class extends AudioContext {
+  createOscillator() {
+    const tone = super.createOscillator();
+    const start = tone.start;
+    tone.start = (...when) => {
+      if (this.state === "running") window.sounded.push(tone.frequency.value);
+      return start.apply(tone, when);
+    };
+    return tone;
+  }
+};
 """
 
 
@@ -443,6 +457,40 @@ def test_notifications_that_the_browser_refuses_stay_off(context: BrowserContext
     switch.click()
     expect(page.get_by_text("The browser does not let this page notify you")).to_be_visible()
     expect(switch).not_to_be_checked()
+
+
+def test_an_end_sounds_where_that_is_switched_on(context: BrowserContext, studio: Stack) -> None:
+    context.add_init_script(NOTING_SOUNDS)
+    given = sentences(2, "video/take:1")
+    given[1]["prompt"] = "video/fail:bad_prompt"
+    page, _ = open_board(context, studio, given)
+
+    def sounds() -> list[float]:
+        return [float(tone) for tone in page.evaluate("window.sounded.splice(0)")]
+
+    press(page)
+    ended(page, "1 of 2 scenes done, 1 failed")
+    assert sounds() == []
+    # Switched on, it is heard at once.
+    prefer(page, "A soft sound", on=True)
+    good = sounds()
+    assert good == sorted(good) and len(good) == 2
+
+    # It is still on after a reload in the middle of a run, and whatever is done on the page then lets it sound.
+    make_again(page)
+    page.get_by_role("button", name="Pause").click()
+    expect(generate(page)).to_contain_text("Paused (", timeout=SOON)
+    page.reload()
+    page.get_by_role("button", name="Resume").click()
+    ended(page, "1 of 2 scenes done, 1 failed")
+    bad = sounds()
+    assert bad == sorted(bad, reverse=True) and len(bad) == 2
+
+    close_toast(page)
+    prefer(page, "A soft sound", on=False)
+    make_again(page)
+    ended(page, "1 of 2 scenes done, 1 failed")
+    assert sounds() == []
 
 
 def test_an_end_that_nobody_saw_is_told_later(context: BrowserContext, studio: Stack) -> None:
