@@ -742,6 +742,22 @@ def test_takes_are_kept_and_chosen(context: BrowserContext, studio: Stack) -> No
     assert studio.storyboard(project_id)["sentences"][0]["image"]["key"] == first
 
 
+def test_a_scene_that_is_deleted_elsewhere_closes(context: BrowserContext, studio: Stack) -> None:
+    page, project_id = open_board(context, studio, sentences(3))
+    path = f"/projects/{project_id}/sentences/{studio.storyboard(project_id)['sentences'][1]['id']}"
+    page.get_by_role("button", name="Open scene 2").click()
+    expect(page.get_by_role("dialog", name="Scene 2 of 3")).to_be_visible()
+    studio.api.delete(path).raise_for_status()
+    expect(page.get_by_role("dialog")).to_have_count(0, timeout=SOON)
+    expect(generate(page)).to_be_focused()
+    studio.api.post(f"{path}/restore").raise_for_status()
+    expect(page.locator("article")).to_have_count(3)
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    card(page, 1).focus()
+    page.keyboard.press("e")
+    expect(page.get_by_role("form", name="Edit scene 1")).to_be_visible()
+
+
 def test_the_list_of_projects(context: BrowserContext, studio: Stack) -> None:
     title = "A project to delete"
     studio.project(sentences(2), title=title)

@@ -123,6 +123,11 @@ function Loaded({ generation, board }: { generation: SceneGeneration; board: Boa
 
   const view = openScene ? cardViewOf(board, openScene, known.pressed, known.stopping) : null;
   const sentence = openScene ? board.sentences.get(openScene)?.value : undefined;
+  // It was deleted elsewhere: nothing is open any more, and cards can be edited again.
+  if (openScene && !sentence) {
+    setOpenScene(null);
+    setEditing(null);
+  }
 
   return (
     <SyncContext.Provider value={sync}>
