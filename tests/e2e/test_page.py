@@ -758,6 +758,22 @@ def test_a_scene_that_is_deleted_elsewhere_closes(context: BrowserContext, studi
     expect(page.get_by_role("form", name="Edit scene 1")).to_be_visible()
 
 
+def test_what_is_written_on_a_card_waits_while_another_one_is_opened(context: BrowserContext, studio: Stack) -> None:
+    page, _ = open_board(context, studio, ["One.", "Two."])
+    field = page.get_by_role("form").get_by_role("textbox").first
+    card(page, 1).get_by_title("Edit text and prompt").click()
+    field.fill("One, and half a thought")
+    card(page, 2).get_by_title("Edit text and prompt").click()
+    expect(field).to_have_value("Two.")
+    page.keyboard.press("Escape")
+    card(page, 1).get_by_title("Edit text and prompt").click()
+    expect(field).to_have_value("One, and half a thought")
+    # Only who drops it loses it.
+    page.keyboard.press("Escape")
+    card(page, 1).get_by_title("Edit text and prompt").click()
+    expect(field).to_have_value("One.")
+
+
 def test_the_list_of_projects(context: BrowserContext, studio: Stack) -> None:
     title = "A project to delete"
     studio.project(sentences(2), title=title)
