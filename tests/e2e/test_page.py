@@ -234,6 +234,19 @@ def test_a_failure_leads_to_the_dialog_and_a_retry_succeeds(context: BrowserCont
     assert all(sentence["video"] for sentence in studio.storyboard(project_id)["sentences"])
 
 
+def test_errors_are_shown_from_wherever_the_toast_is(context: BrowserContext, studio: Stack) -> None:
+    page, _ = open_board(context, studio, sentences(1, "fail:bad_prompt"))
+    press(page)
+    ended(page, "0 of 1 scenes done, 1 failed")
+    page.get_by_role("link", name="Projects").click()
+    expect(page.get_by_role("heading", name="Projects")).to_be_visible()
+    page.get_by_role("button", name="Show errors").click()
+    expect(page.get_by_role("dialog", name="1 scene failed")).to_be_visible(timeout=SOON)
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(generate(page)).to_be_focused()
+
+
 def test_what_did_not_fit_is_retried_in_the_size_that_does(context: BrowserContext, studio: Stack) -> None:
     page, project_id = open_board(context, studio, sentences(2, "image/oom:832x480 take:0.1"))
     press(page)
