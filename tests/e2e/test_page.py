@@ -723,6 +723,20 @@ def told_story(stack: Stack, project_id: str) -> list[str]:
     return [sentence["text"] for sentence in stack.storyboard(project_id)["sentences"]]
 
 
+def test_a_card_is_moved_and_another_one_deleted_at_once(context: BrowserContext, studio: Stack) -> None:
+    page, project_id = open_board(context, studio, ["one", "two", "three", "four"])
+    card(page, 1).focus()
+    for number in (2, 3):
+        page.keyboard.press("Shift+ArrowRight")
+        expect(card(page, number)).to_be_focused()
+    page.keyboard.press("ArrowRight")
+    expect(card(page, 4)).to_be_focused()
+    page.keyboard.press("Delete")
+    eventually(lambda: len(told_story(studio, project_id)) == 3, what="the deletion")
+    assert told_story(studio, project_id) == ["two", "three", "one"]
+    expect(card(page, 3)).to_contain_text("one")
+
+
 def test_on_a_touch_screen_a_card_is_moved_by_its_menu(browser: Browser, studio: Stack) -> None:
     project_id = studio.project(["one", "two", "three"])["project"]["id"]
     opened = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
