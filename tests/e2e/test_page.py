@@ -819,6 +819,21 @@ def test_the_list_of_projects(context: BrowserContext, studio: Stack) -> None:
     expect(page.get_by_role("heading", name="Projects")).to_be_visible()
 
 
+def test_every_project_can_be_reached(context: BrowserContext, stack: Stack) -> None:
+    for number in range(1, 204):
+        stack.project([], title=f"Project {number}")
+    page = context.new_page()
+    page.goto(stack.url)
+    tiles = page.get_by_role("main").get_by_role("listitem")
+    more = page.get_by_role("button", name="Show more of 203")
+    for shown in (60, 120, 180):
+        expect(tiles).to_have_count(shown, timeout=SOON)
+        more.click()
+    expect(tiles).to_have_count(203, timeout=SOON)
+    expect(more).to_have_count(0)
+    expect(tiles.last).to_contain_text("Project 1")
+
+
 def test_addresses_that_lead_nowhere(context: BrowserContext, studio: Stack) -> None:
     page = context.new_page()
     page.goto(f"{studio.url}/projects/00000000-0000-4000-8000-000000000000")
