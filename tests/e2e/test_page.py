@@ -549,6 +549,39 @@ def test_three_hundred_sentences(context: BrowserContext, studio: Stack) -> None
     assert studio.storyboard(project_id)["runs"][0]["status"] == "cancelled"
 
 
+def test_a_worker_that_loads_and_one_that_cannot_explain_themselves(
+    context: BrowserContext, amqp: tuple[str, str], tmp_path: Path
+) -> None:
+    load = tmp_path / "load"
+    load.write_text("1")
+    with running_stack(*amqp, f"sqlite:///{tmp_path}/studio.db", tmp_path) as stack:
+        stack.coordinator()
+        stack.notifier()
+        stack.worker("video")
+        worker = stack.worker("image", SCRIPTED_LOAD=str(load))
+        page, _ = open_board(context, stack, sentences(2))
+        press(page)
+        waits = page.get_by_text("The image worker is still starting: loading 2 of 3: model. The work waits for it.")
+        expect(waits).to_be_visible(timeout=SOON)
+        page.get_by_role("button", name="2 workers").click()
+        panel = page.get_by_role("dialog", name="Workers")
+        expect(panel).to_contain_text("Loading 2 of 3: model")
+        assert axe_findings(page) == []
+
+        load.write_text("No GPU was found.")
+        expect(page.get_by_role("alert")).to_have_text("The image worker does not run: No GPU was found.", timeout=SOON)
+        expect(panel).to_contain_text("No GPU was found.")
+        expect(page.get_by_role("button", name="1 worker, 1 failed")).to_be_visible()
+        expect(waits).to_have_count(0)
+        assert axe_findings(page) == []
+
+        load.write_text("3")
+        worker.start()
+        ended(page, "All 2 scenes are done")
+        expect(page.get_by_role("button", name="2 workers")).to_be_visible()
+        expect(page.get_by_role("alert")).to_have_count(0)
+
+
 def test_the_notifier_is_killed_and_restarted_in_the_middle(context: BrowserContext, stack: Stack) -> None:
     page, _ = open_board(context, stack, sentences(5, "take:0.5"))
     press(page)

@@ -71,7 +71,7 @@ const DOTS: Record<Worker["state"], string> = {
 function Kind({ title, workers, projectId }: { title: string; workers: Worker[]; projectId: string }) {
   return (
     <section>
-      <h3 className="mb-1.5 text-sm font-medium">{title}</h3>
+      <h2 className="mb-1.5 text-sm font-medium">{title}</h2>
       {workers.length === 0 && <p className="text-sm text-ink-2">None is running. Work for it waits, and nothing is lost.</p>}
       <ul className="flex flex-col gap-1.5">
         {workers.map((worker) => (
