@@ -3,7 +3,7 @@
 Starts a studio of its own, whose workers draw real cards and stop where a picture is to be taken.
 
     python -m scripts.screenshots                  all of them
-    python -m scripts.screenshots errors running   those whose names begin so
+    python -m scripts.screenshots upright preview  those of these states
 """
 
 import argparse
@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from scripts.broker import PORTS, Broker
 from scripts.chromium import running_chromium
 from scripts.ports import free_block
 from shared.contracts.scene import Stage
-from shared.generator import Cancelled, GenerationFailed, Job, OnStep, Rendered, Stopped
+from shared.generator import Cancelled, GenerationFailed, Job, OnPreview, OnStep, Rendered, Stopped
 from tests.fixtures.stack import Stack, eventually, running_stack
 
 FOLDER = Path(__file__).parents[1] / "docs" / "screenshots"
@@ -65,10 +66,11 @@ class Posing:
     """A generator for pictures: draws as animatic does, and does what the file POSE says at a scene.
 
     A line such as `image 5 hold 0.6` stops at that share of the work until the line is gone;
-    `video 3 fail out_of_memory` fails.
+    `image 2 show 0.6` does, too, and shows what it will look like; `video 3 fail out_of_memory` fails.
     """
 
     name = "animatic"
+    on_preview: OnPreview = staticmethod(lambda _: None)
 
     def generate(self, job: Job, on_step: OnStep, cancelled: Cancelled) -> Rendered:
         while order := self._order(job):
@@ -76,6 +78,8 @@ class Posing:
             if what == "fail":
                 raise GenerationFailed(value, FAILURES[value], retryable=False, detail=DETAIL)
             on_step(float(value))
+            if what == "show":
+                self.on_preview(_preview(job))
             if cancelled():
                 raise Stopped
             time.sleep(0.1)
@@ -93,6 +97,19 @@ class Posing:
             if stage == job.stage and int(number) == job.number:
                 return what, value
         return None
+
+
+@lru_cache(maxsize=1)
+def _preview(job: Job) -> bytes:
+    """As small and rough as one that comes from latents."""
+    from services.image_worker.animatic import Animatic
+
+    made = Animatic().generate(job, lambda _: None, lambda: False)
+    picture = Image.open(io.BytesIO(made.data)).convert("RGB").resize((128, 72))
+    noise = Image.effect_noise(picture.size, 60).convert("RGB")
+    file = io.BytesIO()
+    Image.blend(picture, noise, 0.25).save(file, "JPEG", quality=80)
+    return file.getvalue()
 
 
 FAILURES = {
@@ -328,6 +345,53 @@ def no_worker(studio: Studio, camera: Camera) -> None:
         studio.stack.services[name].start()
 
 
+def workers(studio: Studio, camera: Camera) -> None:
+    """One that is on its way, and one that cannot start."""
+    worker = studio.stack.services["image-worker"]
+
+    def says(state: str, word: str) -> None:
+        def said() -> bool:
+            told = studio.stack.api.get("/workers").json()["workers"]
+            return any((one["state"] == state and word in one["detail"]) for one in told)
+
+        eventually(said, within_s=60, what=f"a worker that says {word}")
+
+    def panel(page: Page) -> None:
+        page.get_by_role("button", name="worker").click()
+
+    project_id = studio.project("It takes a minute", STORY[:8])
+    worker.stop()
+    load = studio.stack.folder / "load"
+    load.write_text("1")
+    worker.start(BACKEND="tests.generators:Scripted", SCRIPTED_LOAD=str(load))
+    says("starting", "loading 2 of 3")
+    run = studio.stack.press(project_id)
+    camera.shoot("worker-loading", f"{studio.stack.url}/projects/{project_id}", panel, phone=False)
+    studio.stack.api.post(f"/runs/{run['id']}/cancel").raise_for_status()
+    worker.stop()
+    project_id = studio.project("Something is missing", STORY[:8])
+    # No model is in an empty folder.
+    worker.start(BACKEND="diffusers", HF_HOME=str(studio.stack.folder / "no-models"))
+    says("failed", "IMAGE_MODEL")
+    camera.shoot("worker-failed", f"{studio.stack.url}/projects/{project_id}", panel, phone=False)
+    worker.start()
+
+
+def preview(studio: Studio, camera: Camera) -> None:
+    project_id = studio.project("What it will be", STORY[4:12])
+    studio.images(project_id, 2)
+    studio.pose("image 3 show 0.7")
+    run = studio.stack.press(project_id)
+
+    def shown(page: Page) -> None:
+        picture = page.locator("img[data-preview]")
+        picture.wait_for(timeout=LONG)
+        picture.scroll_into_view_if_needed()
+
+    camera.shoot("preview", f"{studio.stack.url}/projects/{project_id}", shown)
+    studio.stack.api.post(f"/runs/{run['id']}/cancel").raise_for_status()
+
+
 def login(studio: Studio, camera: Camera) -> None:
     coordinator = studio.stack.services["coordinator"]
     coordinator.stop()
@@ -356,6 +420,8 @@ STATES: dict[str, State] = {
     "upright": upright,
     "blanks": blanks,
     "no-worker": no_worker,
+    "workers": workers,
+    "preview": preview,
     "login": login,
     "away": away,
 }
@@ -370,12 +436,13 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="videogen-screenshots-") as folder, running_chromium() as browser:
         pose = Path(folder) / "pose"
         pose.touch()
+        # Workers are called after it.
+        home = Path(folder) / "studio"
+        home.mkdir()
         settings = {"BACKEND": "scripts.screenshots:Posing", "POSE": str(pose), "PRESENCE_S": "1"}
         with (
             Broker(Path(folder) / "broker", free_block(PORTS)) as broker,
-            running_stack(
-                broker.url, broker.management_url, f"sqlite:///{folder}/studio.db", Path(folder), **settings
-            ) as stack,
+            running_stack(broker.url, broker.management_url, f"sqlite:///{home}/studio.db", home, **settings) as stack,
         ):
             stack.start()
             stack.notifier()

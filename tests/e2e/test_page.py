@@ -234,6 +234,19 @@ def test_a_failure_leads_to_the_dialog_and_a_retry_succeeds(context: BrowserCont
     assert all(sentence["video"] for sentence in studio.storyboard(project_id)["sentences"])
 
 
+def test_errors_are_shown_from_wherever_the_toast_is(context: BrowserContext, studio: Stack) -> None:
+    page, _ = open_board(context, studio, sentences(1, "fail:bad_prompt"))
+    press(page)
+    ended(page, "0 of 1 scenes done, 1 failed")
+    page.get_by_role("link", name="Projects").click()
+    expect(page.get_by_role("heading", name="Projects")).to_be_visible()
+    page.get_by_role("button", name="Show errors").click()
+    expect(page.get_by_role("dialog", name="1 scene failed")).to_be_visible(timeout=SOON)
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(generate(page)).to_be_focused()
+
+
 def test_what_did_not_fit_is_retried_in_the_size_that_does(context: BrowserContext, studio: Stack) -> None:
     page, project_id = open_board(context, studio, sentences(2, "image/oom:832x480 take:0.1"))
     press(page)
@@ -370,6 +383,129 @@ def test_two_tabs_agree_and_only_one_tells_the_end(context: BrowserContext, stud
     expect(page.locator("[data-sonner-toast]")).to_have_count(0)
 
 
+# They note what is asked of the browser, and pass it on. The tab is behind others where `away` says so.
+NOTING_NOTIFICATIONS = """
+window.notified = [];
+window.Notification = class extends Notification {
+  constructor(title, options) {
+    super(title, options);
+    window.notified.push([title, options.body]);
+  }
+};
+window.away = false;
+Object.defineProperty(document, "hidden", { get: () => window.away });
+"""
+NOTING_SOUNDS = """
+window.sounded = [];
+window.AudioContext = class extends AudioContext {
+  createOscillator() {
+    const tone = super.createOscillator();
+    const start = tone.start;
+    tone.start = (...when) => {
+      if (this.state === "running") window.sounded.push(tone.frequency.value);
+      return start.apply(tone, when);
+    };
+    return tone;
+  }
+};
+"""
+
+
+def prefer(page: Page, name: str, *, on: bool) -> None:
+    page.get_by_role("button", name="Preferences").click()
+    switch = page.get_by_role("menuitemcheckbox", name=name)
+    expect(switch).to_be_checked(checked=not on)
+    switch.click()
+    expect(switch).to_be_checked(checked=on)
+    page.keyboard.press("Escape")
+
+
+def go_away(page: Page, away: bool) -> None:
+    page.evaluate("(away) => { window.away = away; document.dispatchEvent(new Event('visibilitychange')); }", away)
+
+
+def test_an_end_notifies_whoever_looks_elsewhere(context: BrowserContext, studio: Stack) -> None:
+    context.grant_permissions(["notifications"])
+    context.add_init_script(NOTING_NOTIFICATIONS)
+    page, _ = open_board(context, studio, sentences(2), title="The lighthouse")
+    press(page)
+    go_away(page, True)
+    ended(page, "All 2 scenes are done")
+    assert page.evaluate("window.notified") == [], "nobody asked for it"
+    expect(page).to_have_title("✓ The lighthouse · VideoGen Studio")
+    go_away(page, False)
+    expect(page).to_have_title("The lighthouse · VideoGen Studio")
+
+    close_toast(page)
+    prefer(page, "A notification, if nobody looks", on=True)
+    page.reload()
+    make_again(page)
+    go_away(page, True)
+    ended(page, "All 2 scenes are done")
+    told = [["The lighthouse", "All 2 scenes are done. Made 2 images and 2 videos."]]
+    assert page.evaluate("window.notified") == told
+
+    go_away(page, False)
+    close_toast(page)
+    make_again(page)
+    ended(page, "All 2 scenes are done")
+    assert page.evaluate("window.notified") == told, "who looks needs none"
+
+
+def close_toast(page: Page) -> None:
+    page.get_by_role("button", name="Close toast").click()
+    expect(page.locator("[data-sonner-toast]")).to_have_count(0)
+
+
+def make_again(page: Page) -> None:
+    page.get_by_role("button", name="What to generate, and in which order").click()
+    page.get_by_role("menuitem", name="Everything").click()
+    expect(generate(page)).to_contain_text("Generating...")
+
+
+def test_notifications_that_the_browser_refuses_stay_off(context: BrowserContext, studio: Stack) -> None:
+    page, _ = open_board(context, studio, sentences(1))
+    page.get_by_role("button", name="Preferences").click()
+    switch = page.get_by_role("menuitemcheckbox", name="A notification, if nobody looks")
+    switch.click()
+    expect(page.get_by_text("The browser does not let this page notify you")).to_be_visible()
+    expect(switch).not_to_be_checked()
+
+
+def test_an_end_sounds_where_that_is_switched_on(context: BrowserContext, studio: Stack) -> None:
+    context.add_init_script(NOTING_SOUNDS)
+    given = sentences(2, "video/take:1")
+    given[1]["prompt"] = "video/fail:bad_prompt"
+    page, _ = open_board(context, studio, given)
+
+    def sounds() -> list[float]:
+        return [float(tone) for tone in page.evaluate("window.sounded.splice(0)")]
+
+    press(page)
+    ended(page, "1 of 2 scenes done, 1 failed")
+    assert sounds() == []
+    # Switched on, it is heard at once.
+    prefer(page, "A soft sound", on=True)
+    good = sounds()
+    assert good == sorted(good) and len(good) == 2
+
+    # It is still on after a reload in the middle of a run, and whatever is done on the page then lets it sound.
+    make_again(page)
+    page.get_by_role("button", name="Pause").click()
+    expect(generate(page)).to_contain_text("Paused (", timeout=SOON)
+    page.reload()
+    page.get_by_role("button", name="Resume").click()
+    ended(page, "1 of 2 scenes done, 1 failed")
+    bad = sounds()
+    assert bad == sorted(bad, reverse=True) and len(bad) == 2
+
+    close_toast(page)
+    prefer(page, "A soft sound", on=False)
+    make_again(page)
+    ended(page, "1 of 2 scenes done, 1 failed")
+    assert sounds() == []
+
+
 def test_an_end_that_nobody_saw_is_told_later(context: BrowserContext, studio: Stack) -> None:
     project_id = studio.project(sentences(2))["project"]["id"]
     studio.ended(studio.press(project_id)["id"])
@@ -411,6 +547,39 @@ def test_three_hundred_sentences(context: BrowserContext, studio: Stack) -> None
     page.get_by_role("button", name="Cancel", exact=True).click()
     ended(page, "Generation stopped")
     assert studio.storyboard(project_id)["runs"][0]["status"] == "cancelled"
+
+
+def test_a_worker_that_loads_and_one_that_cannot_explain_themselves(
+    context: BrowserContext, amqp: tuple[str, str], tmp_path: Path
+) -> None:
+    load = tmp_path / "load"
+    load.write_text("1")
+    with running_stack(*amqp, f"sqlite:///{tmp_path}/studio.db", tmp_path) as stack:
+        stack.coordinator()
+        stack.notifier()
+        stack.worker("video")
+        worker = stack.worker("image", SCRIPTED_LOAD=str(load))
+        page, _ = open_board(context, stack, sentences(2))
+        press(page)
+        waits = page.get_by_text("The image worker is still starting: loading 2 of 3: model. The work waits for it.")
+        expect(waits).to_be_visible(timeout=SOON)
+        page.get_by_role("button", name="2 workers").click()
+        panel = page.get_by_role("dialog", name="Workers")
+        expect(panel).to_contain_text("Loading 2 of 3: model")
+        assert axe_findings(page) == []
+
+        load.write_text("No GPU was found.")
+        expect(page.get_by_role("alert")).to_have_text("The image worker does not run: No GPU was found.", timeout=SOON)
+        expect(panel).to_contain_text("No GPU was found.")
+        expect(page.get_by_role("button", name="1 worker, 1 failed")).to_be_visible()
+        expect(waits).to_have_count(0)
+        assert axe_findings(page) == []
+
+        load.write_text("3")
+        worker.start()
+        ended(page, "All 2 scenes are done")
+        expect(page.get_by_role("button", name="2 workers")).to_be_visible()
+        expect(page.get_by_role("alert")).to_have_count(0)
 
 
 def test_the_notifier_is_killed_and_restarted_in_the_middle(context: BrowserContext, stack: Stack) -> None:
@@ -527,6 +696,93 @@ def test_what_is_said_aloud(context: BrowserContext, studio: Stack) -> None:
     assert len(spoken) <= 6, spoken
 
 
+def test_a_card_is_dragged_to_another_place(context: BrowserContext, studio: Stack) -> None:
+    page, project_id = open_board(context, studio, ["one", "two", "three", "four", "five"])
+    line = page.get_by_test_id("drop-line")
+
+    def drag(number: int, onto: int, share: float) -> None:
+        """Hold a card over another one, at this share of its width."""
+        card(page, number).hover()
+        card(page, number).get_by_title("Drag to another place").hover()
+        page.mouse.down()
+        box = card(page, onto).bounding_box()
+        assert box
+        page.mouse.move(box["x"] + share * box["width"], box["y"] + 0.5 * box["height"], steps=5)
+        expect(line.first).to_be_visible()
+
+    def is_told(*story: str) -> None:
+        for number, text in enumerate(story, start=1):
+            expect(card(page, number)).to_have_attribute("aria-label", re.compile(rf"\b{text}\b"))
+        expect(line).to_have_count(0)
+        eventually(lambda: told_story(studio, project_id) == list(story), what=f"the order {story}")
+
+    drag(1, onto=3, share=0.8)
+    page.mouse.up()
+    is_told("two", "three", "one", "four", "five")
+    expect(card(page, 3)).to_be_focused()
+    drag(5, onto=2, share=0.2)
+    page.mouse.up()
+    is_told("two", "five", "three", "one", "four")
+    # The gap between two cards is a place, too.
+    drag(1, onto=2, share=0.8)
+    box = card(page, 2).bounding_box()
+    assert box
+    page.mouse.move(box["x"] + box["width"] + 3, box["y"] + 0.5 * box["height"])
+    page.mouse.up()
+    is_told("five", "two", "three", "one", "four")
+    drag(2, onto=1, share=0.2)
+    page.mouse.up()
+    is_told("two", "five", "three", "one", "four")
+    # The end is behind the last card.
+    drag(1, onto=5, share=0.8)
+    page.get_by_role("button", name="Add sentence").hover()
+    page.mouse.up()
+    is_told("five", "three", "one", "four", "two")
+    drag(5, onto=1, share=0.2)
+    page.mouse.up()
+    is_told("two", "five", "three", "one", "four")
+    # Neither where it is already, nor when the creator thinks better of it.
+    drag(2, onto=3, share=0.2)
+    page.mouse.up()
+    is_told("two", "five", "three", "one", "four")
+    drag(2, onto=4, share=0.8)
+    page.keyboard.press("Escape")
+    is_told("two", "five", "three", "one", "four")
+    page.reload()
+    is_told("two", "five", "three", "one", "four")
+
+
+def told_story(stack: Stack, project_id: str) -> list[str]:
+    return [sentence["text"] for sentence in stack.storyboard(project_id)["sentences"]]
+
+
+def test_a_card_is_moved_and_another_one_deleted_at_once(context: BrowserContext, studio: Stack) -> None:
+    page, project_id = open_board(context, studio, ["one", "two", "three", "four"])
+    card(page, 1).focus()
+    for number in (2, 3):
+        page.keyboard.press("Shift+ArrowRight")
+        expect(card(page, number)).to_be_focused()
+    page.keyboard.press("ArrowRight")
+    expect(card(page, 4)).to_be_focused()
+    page.keyboard.press("Delete")
+    eventually(lambda: len(told_story(studio, project_id)) == 3, what="the deletion")
+    assert told_story(studio, project_id) == ["two", "three", "one"]
+    expect(card(page, 3)).to_contain_text("one")
+
+
+def test_on_a_touch_screen_a_card_is_moved_by_its_menu(browser: Browser, studio: Stack) -> None:
+    project_id = studio.project(["one", "two", "three"])["project"]["id"]
+    opened = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    page = visit(opened, studio, project_id)
+    # A finger that drags is one that scrolls.
+    expect(card(page, 1).get_by_title("Drag to another place")).to_be_hidden()
+    page.get_by_role("button", name="Actions for scene 1").tap()
+    page.get_by_role("menuitem", name="Move later").tap()
+    expect(card(page, 2)).to_contain_text("one")
+    eventually(lambda: told_story(studio, project_id) == ["two", "one", "three"], what="the new order")
+    opened.close()
+
+
 def test_takes_are_kept_and_chosen(context: BrowserContext, studio: Stack) -> None:
     page, project_id = open_board(context, studio, sentences(1))
     press(page)
@@ -546,6 +802,38 @@ def test_takes_are_kept_and_chosen(context: BrowserContext, studio: Stack) -> No
     assert studio.storyboard(project_id)["sentences"][0]["image"]["key"] == first
 
 
+def test_a_scene_that_is_deleted_elsewhere_closes(context: BrowserContext, studio: Stack) -> None:
+    page, project_id = open_board(context, studio, sentences(3))
+    path = f"/projects/{project_id}/sentences/{studio.storyboard(project_id)['sentences'][1]['id']}"
+    page.get_by_role("button", name="Open scene 2").click()
+    expect(page.get_by_role("dialog", name="Scene 2 of 3")).to_be_visible()
+    studio.api.delete(path).raise_for_status()
+    expect(page.get_by_role("dialog")).to_have_count(0, timeout=SOON)
+    expect(generate(page)).to_be_focused()
+    studio.api.post(f"{path}/restore").raise_for_status()
+    expect(page.locator("article")).to_have_count(3)
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    card(page, 1).focus()
+    page.keyboard.press("e")
+    expect(page.get_by_role("form", name="Edit scene 1")).to_be_visible()
+
+
+def test_what_is_written_on_a_card_waits_while_another_one_is_opened(context: BrowserContext, studio: Stack) -> None:
+    page, _ = open_board(context, studio, ["One.", "Two."])
+    field = page.get_by_role("form").get_by_role("textbox").first
+    card(page, 1).get_by_title("Edit text and prompt").click()
+    field.fill("One, and half a thought")
+    card(page, 2).get_by_title("Edit text and prompt").click()
+    expect(field).to_have_value("Two.")
+    page.keyboard.press("Escape")
+    card(page, 1).get_by_title("Edit text and prompt").click()
+    expect(field).to_have_value("One, and half a thought")
+    # Only who drops it loses it.
+    page.keyboard.press("Escape")
+    card(page, 1).get_by_title("Edit text and prompt").click()
+    expect(field).to_have_value("One.")
+
+
 def test_the_list_of_projects(context: BrowserContext, studio: Stack) -> None:
     title = "A project to delete"
     studio.project(sentences(2), title=title)
@@ -562,6 +850,21 @@ def test_the_list_of_projects(context: BrowserContext, studio: Stack) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text(title)
     page.go_back()
     expect(page.get_by_role("heading", name="Projects")).to_be_visible()
+
+
+def test_every_project_can_be_reached(context: BrowserContext, stack: Stack) -> None:
+    for number in range(1, 204):
+        stack.project([], title=f"Project {number}")
+    page = context.new_page()
+    page.goto(stack.url)
+    tiles = page.get_by_role("main").get_by_role("listitem")
+    more = page.get_by_role("button", name="Show more of 203")
+    for shown in (60, 120, 180):
+        expect(tiles).to_have_count(shown, timeout=SOON)
+        more.click()
+    expect(tiles).to_have_count(203, timeout=SOON)
+    expect(more).to_have_count(0)
+    expect(tiles.last).to_contain_text("Project 1")
 
 
 def test_addresses_that_lead_nowhere(context: BrowserContext, studio: Stack) -> None:

@@ -1,3 +1,4 @@
+import { useState } from "react";
 import type { Size } from "@/api/contracts";
 import { classes } from "@/components/ui/classes";
 
@@ -53,13 +54,32 @@ export function ProjectSettings({ settings, onChange, wrong }: Props) {
       </fieldset>
       <div className="grid grid-cols-2 gap-4">
         <Field label="Seconds of each video" error={wrong("size.seconds")}>
-          <input type="number" min={0.5} max={60} step={0.5} value={size.seconds} onChange={(event) => onChange({ size: { ...size, seconds: event.target.valueAsNumber || 0 } })} className="field steady" />
+          <NumberInput min={0.5} step={0.5} value={size.seconds} onChange={(seconds) => onChange({ size: { ...size, seconds } })} />
         </Field>
         <Field label="Frames per second" error={wrong("size.fps")}>
-          <input type="number" min={1} max={60} step={1} value={size.fps} onChange={(event) => onChange({ size: { ...size, fps: event.target.valueAsNumber || 0 } })} className="field steady" />
+          <NumberInput min={1} step={1} value={size.fps} onChange={(fps) => onChange({ size: { ...size, fps } })} />
         </Field>
       </div>
     </div>
+  );
+}
+
+/** Shows what is typed, also where that is not a number yet; it counts as 0 then. */
+function NumberInput({ min, step, value, onChange }: { min: number; step: number; value: number; onChange: (value: number) => void }) {
+  const [text, setText] = useState(String(value));
+  return (
+    <input
+      type="number"
+      min={min}
+      max={60}
+      step={step}
+      value={Number(text) === value ? text : value}
+      onChange={(event) => {
+        setText(event.target.value);
+        onChange(event.target.valueAsNumber || 0);
+      }}
+      className="field steady"
+    />
   );
 }
 

@@ -1,4 +1,5 @@
 import { Keyboard, LogOut, Settings2 } from "lucide-react";
+import { toast } from "sonner";
 import { ask, http } from "@/api/client";
 import { IconButton } from "@/components/ui/Button";
 import { Menu, MenuChoice, MenuContent, MenuItem, MenuLabel, MenuLine, MenuRadios, MenuSwitch, MenuTrigger } from "@/components/ui/Menu";
@@ -54,11 +55,14 @@ function switchSound(on: boolean): void {
 }
 
 async function switchNotifications(on: boolean): Promise<void> {
-  if (!on || !("Notification" in globalThis)) {
+  if (!on) {
     prefer({ notifications: false });
     return;
   }
-  prefer({ notifications: (await Notification.requestPermission()) === "granted" });
+  // Some browsers have none, or only on pages that are served with https.
+  const granted = "Notification" in globalThis && (await Notification.requestPermission()) === "granted";
+  prefer({ notifications: granted });
+  if (!granted) toast.error("The browser does not let this page notify you", { description: "Allow notifications in its settings for this site, then switch them on here." });
 }
 
 async function logOut(): Promise<void> {

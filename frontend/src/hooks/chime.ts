@@ -1,10 +1,18 @@
 /** Two soft notes; rising when all went well. */
+import { preferences } from "@/preferences";
+
 let context: AudioContext | null = null;
 
 /** Browsers let a page sound only after its user did something there: call this then. */
 export function allowSound(): void {
   context ??= new AudioContext();
   void context.resume();
+}
+
+/** Whatever the user does first on this page will do, whether or not it began the run whose end is to be heard. */
+export function allowSoundEarly(): void {
+  const act = () => preferences().sound && allowSound();
+  for (const kind of ["click", "keydown"]) addEventListener(kind, act, { capture: true });
 }
 
 export function chime(good: boolean): void {

@@ -3,6 +3,7 @@ import { useEffect, useRef } from "react";
 import { toast } from "sonner";
 import type { Run } from "@/api/contracts";
 import { preferences } from "@/preferences";
+import { go, storyboardOf } from "@/router";
 import { type Board, isActive } from "@/storyboard/board";
 import { endText } from "@/storyboard/progress";
 import type { Sync } from "@/storyboard/sync";
@@ -17,9 +18,30 @@ export function isWorthAWord(run: Run): boolean {
   return run.kind === "bulk" || run.retry_of !== null || run.scenes > 1;
 }
 
+let errorsOf: string | null = null; //: the project whose errors are to be shown
+const errorsAsked = new EventTarget();
+
+/** Wherever the page is by now: the toast stays until it was seen. */
+function showErrors(projectId: string): void {
+  errorsOf = projectId;
+  if (location.pathname !== storyboardOf(projectId)) go(storyboardOf(projectId));
+  errorsAsked.dispatchEvent(new Event("asked"));
+}
+
 export function useRunEnd(board: Board | null, sync: Sync, presses: Presses, onShowErrors: () => void): void {
   const told = useRef(new Set<string>());
   const seenActive = useRef(new Set<string>());
+  const projectId = board?.project.id;
+  useEffect(() => {
+    const look = () => {
+      if (errorsOf === null || errorsOf !== projectId) return;
+      errorsOf = null;
+      onShowErrors();
+    };
+    look();
+    errorsAsked.addEventListener("asked", look);
+    return () => errorsAsked.removeEventListener("asked", look);
+  }, [projectId, onShowErrors]);
   useEffect(() => {
     if (!board) return;
     for (const run of board.runs.values()) {
@@ -30,12 +52,12 @@ export function useRunEnd(board: Board | null, sync: Sync, presses: Presses, onS
       if (!isWorthAWord(run) || told.current.has(run.id)) continue;
       told.current.add(run.id);
       if (seenActive.current.has(run.id) && document.hidden) badge(board.project.title);
-      if (!run.seen) void tell(run, board.project.title, sync, presses, onShowErrors);
+      if (!run.seen) void tell(run, board.project.title, sync, presses);
     }
-  }, [board, sync, presses, onShowErrors]);
+  }, [board, sync, presses]);
 }
 
-async function tell(run: Run, title: string, sync: Sync, presses: Presses, onShowErrors: () => void): Promise<void> {
+async function tell(run: Run, title: string, sync: Sync, presses: Presses): Promise<void> {
   if (document.hidden) await pause(HIDDEN_WAIT_MS);
   for (;;) {
     if (sync.read().known.board?.runs.get(run.id)?.seen) return;
@@ -52,7 +74,7 @@ async function tell(run: Run, title: string, sync: Sync, presses: Presses, onSho
     description: detail,
     // Failures stay until they were seen; and a toast nobody can see yet must not run out.
     duration: tone === "mixed" || document.hidden ? Infinity : 10_000,
-    ...(run.failed > 0 ? { action: { label: "Show errors", onClick: onShowErrors } } : {}),
+    ...(run.failed > 0 ? { action: { label: "Show errors", onClick: () => showErrors(run.project_id) } } : {}),
   });
   const { sound, notifications } = preferences();
   if (sound) chime(tone === "good");

@@ -35,7 +35,7 @@ function actionsOn(projectId: string, sync: Sync, presses: Presses, screen: { cu
   const sentenceOf = (id: string) => board()?.sentences.get(id)?.value;
   const sceneOf = (id: string) => board()?.scenes.get(id)?.value;
   const path = (id: string) => ({ params: { path: { project_id: projectId, sentence_id: id } } });
-  let reorderTimer: ReturnType<typeof setTimeout> | undefined;
+  let reorderTimer: ReturnType<typeof setTimeout> | undefined; //: set while an order waits to be saved
 
   async function patch(id: string, body: EditSentence): Promise<Sentence> {
     const sentence = await ask(http.PATCH("/api/v1/projects/{project_id}/sentences/{sentence_id}", { ...path(id), body }));
@@ -55,11 +55,17 @@ function actionsOn(projectId: string, sync: Sync, presses: Presses, screen: { cu
     if (!known) return;
     const index = known.order.indexOf(id);
     const after = known.order.filter((other) => other !== id);
+    const moved = reorderTimer !== undefined;
+    clearTimeout(reorderTimer);
+    reorderTimer = undefined;
     sync.dispatch({ type: "arranged", order: after });
     const next = after[Math.min(index, after.length - 1)];
     if (next) screen.current.focus(next);
-    const request = ask(http.DELETE("/api/v1/projects/{project_id}/sentences/{sentence_id}", path(id)));
-    if (!(await keepOrder(after, request))) return;
+    const request = async () => {
+      if (moved) await reorder(known.order);
+      await ask(http.DELETE("/api/v1/projects/{project_id}/sentences/{sentence_id}", path(id)));
+    };
+    if (!(await keepOrder(after, request()))) return;
     const restore = async () => {
       const request = http.POST("/api/v1/projects/{project_id}/sentences/{sentence_id}/restore", path(id));
       if (await attempt(ask(request))) sync.refresh();
@@ -80,15 +86,15 @@ function actionsOn(projectId: string, sync: Sync, presses: Presses, screen: { cu
     announce(`Moved to place ${to + 1} of ${order.length}.`);
     screen.current.focus(id);
     clearTimeout(reorderTimer);
-    reorderTimer = setTimeout(() => void saveOrder(), REORDER_WAIT_MS);
+    reorderTimer = setTimeout(() => {
+      reorderTimer = undefined;
+      void keepOrder(order, reorder(order));
+    }, REORDER_WAIT_MS);
   }
 
-  async function saveOrder(): Promise<void> {
-    const order = sync.read().known.arranged?.order;
-    if (!order) return;
+  function reorder(order: readonly string[]): Promise<unknown> {
     const params = { path: { project_id: projectId } };
-    const body = { sentence_ids: [...order] };
-    await keepOrder(order, ask(http.POST("/api/v1/projects/{project_id}/sentences/reorder", { params, body })));
+    return ask(http.POST("/api/v1/projects/{project_id}/sentences/reorder", { params, body: { sentence_ids: [...order] } }));
   }
 
   /** Whether the studio took the order that is shown already. */

@@ -25,8 +25,10 @@ export function noted(signs: readonly Sign[], worker: Worker, at: number): Sign[
   return [...others, { worker, at }].sort((a, b) => a.worker.name.localeCompare(b.worker.name));
 }
 
+/** Those heard of lately. One that has failed never speaks again: the studio's list says how long that matters. */
 export function alive(signs: readonly Sign[], now: number): Worker[] {
-  return signs.filter((sign) => now - sign.at < MISSED * sign.worker.every_s * 1000).map((sign) => sign.worker);
+  const heard = ({ worker, at }: Sign) => worker.state === "failed" || now - at < MISSED * worker.every_s * 1000;
+  return signs.filter(heard).map((sign) => sign.worker);
 }
 
 /** null while that is not known. */

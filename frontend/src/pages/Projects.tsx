@@ -20,13 +20,14 @@ import { wholeFraction } from "@/storyboard/progress";
 
 const KEY = ["projects"];
 const PAGE = 60;
+const MOST_AT_ONCE = 200; //: that the studio lists in one answer
 
 export function Projects() {
   const [keysOpen, setKeysOpen] = useState(false);
   const [limit, setLimit] = useState(PAGE);
   const { data, error, isPending, refetch } = useQuery({
     queryKey: [...KEY, limit],
-    queryFn: () => ask(http.GET("/api/v1/projects", { params: { query: { limit } } })),
+    queryFn: () => read(limit),
     // No socket tells of all projects, so the list looks for itself; more often while something is made.
     refetchInterval: ({ state }) => (state.data?.projects.some(({ run }) => run && isActive(run)) ? 1500 : 6000),
     placeholderData: (before) => before,
@@ -56,9 +57,7 @@ export function Projects() {
               </ul>
               {data.total > data.projects.length && (
                 <div className="mt-8 text-center">
-                  <Button onClick={() => setLimit(Math.min(200, limit + PAGE))} disabled={limit >= 200}>
-                    Show more of {data.total.toLocaleString("en")}
-                  </Button>
+                  <Button onClick={() => setLimit(limit + PAGE)}>Show more of {data.total.toLocaleString("en")}</Button>
                 </div>
               )}
             </>
@@ -78,6 +77,19 @@ export function Projects() {
       <ShortcutsDialog open={keysOpen} onOpenChange={setKeysOpen} />
     </div>
   );
+}
+
+async function read(limit: number): Promise<{ projects: ProjectSummary[]; total: number }> {
+  const offsets = Array.from({ length: Math.ceil(limit / MOST_AT_ONCE) }, (_, index) => index * MOST_AT_ONCE);
+  const answers = await Promise.all(
+    offsets.map((offset) => {
+      const query = { offset, limit: Math.min(MOST_AT_ONCE, limit - offset) };
+      return ask(http.GET("/api/v1/projects", { params: { query } }));
+    }),
+  );
+  // One that is new moves all others by a place: the last of an answer may be the first of the next one, too.
+  const projects = new Map(answers.flatMap((answer) => answer.projects.map((project) => [project.id, project])));
+  return { projects: [...projects.values()], total: answers[0]?.total ?? 0 };
 }
 
 function Empty() {

@@ -16,7 +16,6 @@ import { attempt } from "@/components/tell";
 import { Blank } from "@/components/ui/Blank";
 import { Button, IconButton } from "@/components/ui/Button";
 import { Link } from "@/components/ui/Link";
-import { allowSound } from "@/hooks/chime";
 import { SyncContext } from "@/hooks/useFraction";
 import { useAhead } from "@/hooks/useAhead";
 import { useAnnouncements } from "@/hooks/useAnnouncements";
@@ -26,7 +25,7 @@ import { useSceneActionsOn } from "@/hooks/useSceneActions";
 import { type SceneGeneration, useSceneGeneration } from "@/hooks/useSceneGeneration";
 import { useShortcuts } from "@/hooks/useShortcuts";
 import { useWorkers } from "@/hooks/useWorkers";
-import { prefer, preferences, usePreferences } from "@/preferences";
+import { prefer, usePreferences } from "@/preferences";
 import { home } from "@/router";
 import type { Board, Story } from "@/storyboard/board";
 import { cardViewOf } from "@/storyboard/card";
@@ -81,7 +80,6 @@ function Loaded({ generation, board }: { generation: SceneGeneration; board: Boa
   });
 
   function generate() {
-    if (preferences().sound) allowSound();
     void attempt(presses.generate({ order: runOrder, stages: [...stages], replace: [], sentence_ids: null, vary: false, dry_run: false }));
   }
   function makeAgain(what: "edited" | "all") {
@@ -125,6 +123,11 @@ function Loaded({ generation, board }: { generation: SceneGeneration; board: Boa
 
   const view = openScene ? cardViewOf(board, openScene, known.pressed, known.stopping) : null;
   const sentence = openScene ? board.sentences.get(openScene)?.value : undefined;
+  // It was deleted elsewhere: nothing is open any more, and cards can be edited again.
+  if (openScene && !sentence) {
+    setOpenScene(null);
+    setEditing(null);
+  }
 
   return (
     <SyncContext.Provider value={sync}>

@@ -1,25 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Worker } from "@/api/contracts";
-import { PROJECT_ID } from "@/testing/studio";
-import { doing, makersOf, missingWorkers } from "./workers";
-
-function worker(more: Partial<Worker> = {}): Worker {
-  return {
-    v: 1,
-    type: "worker_seen",
-    name: "image@studio",
-    session: PROJECT_ID,
-    stage: "image",
-    generator: "animatic",
-    state: "idle",
-    detail: "",
-    project_id: null,
-    scene_id: null,
-    number: null,
-    every_s: 2,
-    ...more,
-  };
-}
+import { counts, PROJECT_ID, run, worker } from "@/testing/studio";
+import { doing, loadingWorkers, makersOf, missingWorkers } from "./workers";
 
 const doingNow = (more: Partial<Worker>) => doing(worker(more), PROJECT_ID);
 const WHY = "IMAGE_MODEL=x is not on this machine.";
@@ -57,5 +39,22 @@ describe("who is missing for a press", () => {
     const failed = worker({ state: "failed", detail: WHY });
     expect(makersOf([failed], "image")).toEqual([]);
     expect(missingWorkers([failed, worker({ stage: "video" })], both)).toBe(`The image worker does not run: ${WHY}`);
+  });
+});
+
+describe("who is still loading during a run", () => {
+  const loading = worker({ state: "starting", detail: "loading 2 of 3: model" });
+  const waits = run({ images: counts({ total: 2, queued: 2 }) });
+  it("is said while nobody else could make what is queued", () => {
+    expect(loadingWorkers([loading], waits)).toBe("The image worker is still starting: loading 2 of 3: model. The work waits for it.");
+    expect(loadingWorkers([worker({ state: "starting" })], waits)).toBe("The image worker is still starting. The work waits for it.");
+    expect(loadingWorkers([loading, worker({ name: "second" })], waits)).toBeNull();
+  });
+  it("is no matter where nothing waits for it", () => {
+    expect(loadingWorkers(null, waits)).toBeNull();
+    expect(loadingWorkers([], waits)).toBeNull();
+    expect(loadingWorkers([loading], { ...waits, status: "paused" })).toBeNull();
+    expect(loadingWorkers([loading], { ...waits, images: counts({ total: 2, queued: 1, running: 1 }) })).toBeNull();
+    expect(loadingWorkers([loading], { ...waits, images: counts({ total: 2, done: 2 }) })).toBeNull();
   });
 });

@@ -1,5 +1,5 @@
 /** What it means for a press who is alive. Pure. */
-import type { Stage, Worker } from "@/api/contracts";
+import type { Run, Stage, Worker } from "@/api/contracts";
 import type { Plan } from "./plan";
 
 const STAGES: readonly Stage[] = ["image", "video"];
@@ -21,6 +21,19 @@ export function missingWorkers(workers: readonly Worker[] | null, plan: Pick<Pla
   const failed = kinds.flatMap((stage) => ofStage(workers, stage))[0];
   if (failed) return `The ${failed.stage} worker does not run: ${failed.detail}`;
   return `No ${kinds.join(" or ")} worker is running. You can press all the same: the work waits until one is started.`;
+}
+
+/** Said during a run: its jobs wait, and all who could do them still load. */
+export function loadingWorkers(workers: readonly Worker[] | null, run: Pick<Run, "status" | "images" | "videos">): string | null {
+  if (!workers || run.status !== "running") return null;
+  for (const stage of STAGES) {
+    const { queued, running } = stage === "image" ? run.images : run.videos;
+    const makers = makersOf(workers, stage);
+    const [first] = makers;
+    if (!queued || running || !first || makers.some((worker) => worker.state !== "starting")) continue;
+    return `The ${stage} worker is still starting${first.detail && `: ${first.detail}`}. The work waits for it.`;
+  }
+  return null;
 }
 
 /** What a worker does now, in a few words. */

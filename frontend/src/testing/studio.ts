@@ -1,5 +1,5 @@
 /** A studio in miniature: the truth that a page has to arrive at, and the events it sends on the way. */
-import type { BrowserEvent, Project, Run, Scene, Sentence, Stage, StageCount, Storyboard } from "@/api/contracts";
+import type { BrowserEvent, Project, Run, Scene, Sentence, Stage, StageCount, Storyboard, Worker } from "@/api/contracts";
 
 type Status = Extract<BrowserEvent, { seq: number }>;
 
@@ -77,6 +77,25 @@ export function run(more: Partial<Run> = {}): Run {
     ended_at: null,
     seen: false,
     version: 1,
+    ...more,
+  };
+}
+
+/** A sign of life. */
+export function worker(more: Partial<Worker> = {}): Worker {
+  return {
+    v: 1,
+    type: "worker_seen",
+    name: "image@studio",
+    session: id(8000),
+    stage: "image",
+    generator: "animatic",
+    state: "idle",
+    detail: "",
+    project_id: null,
+    scene_id: null,
+    number: null,
+    every_s: 2,
     ...more,
   };
 }

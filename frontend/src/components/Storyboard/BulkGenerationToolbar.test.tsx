@@ -2,9 +2,8 @@ import { render, screen } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { Tooltip } from "radix-ui";
 import { describe, expect, it, vi } from "vitest";
-import type { Worker } from "@/api/contracts";
 import { findings } from "@/testing/axe";
-import { counts, id, PROJECT_ID, run } from "@/testing/studio";
+import { counts, id, PROJECT_ID, run, worker } from "@/testing/studio";
 import { BulkGenerationToolbar, type ToolbarProps } from "./BulkGenerationToolbar";
 
 const plan = { stages: new Map([[id(1), ["image", "video"] as const]]), images: 9, videos: 24, busy: 0, withoutImage: 0 };
@@ -15,9 +14,7 @@ const videos = run({
   progress: { stage: "video", settled: 5, total: 24 },
 });
 
-function worker(stage: "image" | "video"): Worker {
-  return { v: 1, type: "worker_seen", name: stage, session: id(1), stage, generator: "animatic", state: "idle", detail: "", project_id: null, scene_id: null, number: null, every_s: 2 };
-}
+const both = [worker(), worker({ stage: "video", name: "video@studio" })];
 
 function show(more: Partial<ToolbarProps> = {}) {
   const props: ToolbarProps = {
@@ -29,7 +26,7 @@ function show(more: Partial<ToolbarProps> = {}) {
     stages: ["image", "video"],
     order: "images_first",
     pace: {},
-    workers: [worker("image"), worker("video")],
+    workers: both,
     ahead: 0,
     failed: 0,
     edited: 0,
@@ -147,8 +144,17 @@ describe("the toolbar", () => {
   });
 
   it("warns before the press that nobody is there to make it", () => {
-    show({ workers: [worker("image")] });
+    show({ workers: [worker()] });
     expect(screen.getByText(/No video worker is running/)).toBeInTheDocument();
+  });
+
+  it("says that the work waits for a worker that loads", () => {
+    const loading = worker({ state: "starting", detail: "loading 2 of 3: model" });
+    const images = run({ images: counts({ total: 2, queued: 2 }) });
+    const { again } = show({ run: images, workers: [loading] });
+    expect(screen.getByText(/still starting: loading 2 of 3: model/)).toBeInTheDocument();
+    again({ run: images, workers: [worker()] });
+    expect(screen.queryByText(/still starting/)).not.toBeInTheDocument();
   });
 
   it("says nothing about workers while that is not known", () => {

@@ -14,7 +14,7 @@ import { isActive } from "@/storyboard/board";
 import { about, clock, type Pace, secondsFor, secondsLeft } from "@/storyboard/pace";
 import { counted, type Plan, planText } from "@/storyboard/plan";
 import { backlogText, buttonText, runningOf, settledOf } from "@/storyboard/progress";
-import { missingWorkers } from "@/storyboard/workers";
+import { loadingWorkers, missingWorkers } from "@/storyboard/workers";
 
 export const GENERATE_ID = "generate";
 const LOSS_WORTH_ASKING_S = 60;
@@ -281,12 +281,12 @@ function NoticeLine({ run, plan, workers }: ToolbarProps) {
       </p>
     );
   }
-  const missing = run ? null : missingWorkers(workers, plan);
-  if (!missing) return null;
+  const text = run ? loadingWorkers(workers, run) : missingWorkers(workers, plan);
+  if (!text) return null;
   return (
     <p className="mt-3 flex items-start gap-2 rounded-lg bg-sunken px-3 py-2 text-sm text-ink-2">
       <Info aria-hidden className="mt-0.5 size-4 shrink-0" />
-      {missing}
+      {text}
     </p>
   );
 }

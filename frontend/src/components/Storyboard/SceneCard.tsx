@@ -88,7 +88,7 @@ function SceneCardDrawn({ sentence, number, count, sceneId, view: rest, failure,
         )}
         {active && (
           <span className="absolute inset-x-3 bottom-3">
-            <Bar label={`Scene ${number}: ${view.stage ?? ""}`} value={view.fraction} tone={view.stage ?? "accent"} className="bg-black/45" />
+            <Bar label={`Scene ${number}: ${view.stage ?? ""}`} value={view.fraction} tone={view.stage ?? "accent"} onPicture />
           </span>
         )}
       </button>

@@ -137,7 +137,7 @@ function Stage({ project, sentence, scene, view, number }: Pick<Props, "project"
       )}
       {active && (
         <span className="absolute inset-x-4 top-4">
-          <Bar label={view.text} value={view.fraction} tone={view.stage ?? "accent"} className="bg-black/45" />
+          <Bar label={view.text} value={view.fraction} tone={view.stage ?? "accent"} onPicture />
         </span>
       )}
     </div>

@@ -6,24 +6,38 @@ import { useSceneActions } from "./actions";
 export const LONGEST_TEXT = 2000;
 export const LONGEST_PROMPT = 4000;
 
+/** By sentence, what was written and neither saved nor dropped: another card was opened, or a dialog closed. */
+const drafts = new Map<string, { text: string; prompt: string }>();
+
 /** Text and prompt of a scene, edited where the card is: it keeps the card's size. */
 export function SceneEditor({ sentence, number }: { sentence: Sentence; number: number }) {
   const actions = useSceneActions();
-  const [text, setText] = useState(sentence.text);
-  const [prompt, setPrompt] = useState(sentence.prompt ?? "");
+  const { id } = sentence;
+  const [{ text, prompt }, setDraft] = useState(() => drafts.get(id) ?? { text: sentence.text, prompt: sentence.prompt ?? "" });
   const [saving, setSaving] = useState(false);
   const empty = !text.trim();
+
+  function write(change: { text?: string; prompt?: string }) {
+    const draft = { text, prompt, ...change };
+    drafts.set(id, draft);
+    setDraft(draft);
+  }
+
+  function end() {
+    drafts.delete(id);
+    actions.endEdit(id);
+  }
 
   async function save() {
     if (empty || saving) return;
     if (text.trim() === sentence.text && prompt.trim() === (sentence.prompt ?? "")) {
-      actions.endEdit(sentence.id);
+      end();
       return;
     }
     setSaving(true);
-    const saved = await actions.save(sentence.id, { text, prompt });
+    const saved = await actions.save(id, { text, prompt });
     setSaving(false);
-    if (saved) actions.endEdit(sentence.id);
+    if (saved) end();
   }
 
   return (
@@ -35,7 +49,7 @@ export function SceneEditor({ sentence, number }: { sentence: Sentence; number: 
         void save();
       }}
       onKeyDown={(event) => {
-        if (event.key === "Escape") actions.endEdit(sentence.id);
+        if (event.key === "Escape") end();
         else if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) void save();
         else return;
         event.preventDefault();
@@ -51,7 +65,7 @@ export function SceneEditor({ sentence, number }: { sentence: Sentence; number: 
           value={text}
           maxLength={LONGEST_TEXT}
           aria-invalid={empty}
-          onChange={(event) => setText(event.target.value)}
+          onChange={(event) => write({ text: event.target.value })}
           className="field min-h-0 flex-1 resize-none font-story text-base leading-snug"
         />
       </label>
@@ -61,12 +75,12 @@ export function SceneEditor({ sentence, number }: { sentence: Sentence; number: 
           value={prompt}
           maxLength={LONGEST_PROMPT}
           placeholder={text || "What to draw"}
-          onChange={(event) => setPrompt(event.target.value)}
+          onChange={(event) => write({ prompt: event.target.value })}
           className="field min-h-0 flex-1 resize-none text-sm leading-snug"
         />
       </label>
       <div className="flex justify-end gap-2">
-        <Button small kind="quiet" onClick={() => actions.endEdit(sentence.id)}>
+        <Button small kind="quiet" onClick={end}>
           Cancel
         </Button>
         <Button small kind="primary" type="submit" disabled={empty || saving}>

@@ -112,7 +112,7 @@ export function SceneWall({ board, pressed, stopping, editing, current, onCurren
             height: rowHeight - GAP,
             transform: `translate(${column * (cardWidth + GAP)}px, ${row.start - top}px)`,
           };
-          if (index === order.length) return <AddTile key="add" place={place} onAdd={() => actions.insert(order.length + 1)} />;
+          if (index === order.length) return <AddTile key="add" index={index} place={place} onAdd={() => actions.insert(order.length + 1)} />;
           const id = order[index]!;
           const sentence = board.sentences.get(id)?.value;
           const view = cardViewOf(board, id, pressed, stopping);
@@ -154,12 +154,13 @@ export function cardElement(id: string): HTMLElement | null {
 
 function DropLine({ side }: { side: "left" | "right" }) {
   const at = side === "left" ? "-left-2.5" : "-right-2.5";
-  return <span aria-hidden className={`absolute inset-y-1 ${at} w-1 rounded-full bg-accent`} />;
+  return <span aria-hidden data-testid="drop-line" className={`absolute inset-y-1 ${at} w-1 rounded-full bg-accent`} />;
 }
 
-function AddTile({ place, onAdd }: { place: object; onAdd: () => void }) {
+/** Also the place after the last card, for one that is dragged there. */
+function AddTile({ index, place, onAdd }: { index: number; place: object; onAdd: () => void }) {
   return (
-    <li className="absolute top-0 left-0" style={place}>
+    <li data-index={index} className="absolute top-0 left-0" style={place}>
       <button
         type="button"
         onClick={onAdd}
@@ -235,11 +236,14 @@ function useDropPlace(order: readonly string[], move: (id: string, place: number
   function over(event: DragEvent<HTMLElement>) {
     if (!event.dataTransfer.types.includes("application/x-sentence")) return;
     const card = (event.target as HTMLElement).closest<HTMLElement>("li[data-index]");
-    if (!card) return;
+    // Between the cards it is the place of the last one, where the line is.
+    if (!card && before === null) return;
     event.preventDefault();
     event.dataTransfer.dropEffect = "move";
+    if (!card) return;
     const box = card.getBoundingClientRect();
-    setBefore(Number(card.dataset.index) + (event.clientX > box.left + box.width / 2 ? 1 : 0));
+    const place = Number(card.dataset.index) + (event.clientX > box.left + box.width / 2 ? 1 : 0);
+    setBefore(Math.min(place, order.length));
   }
   function drop(event: DragEvent<HTMLElement>) {
     const id = event.dataTransfer.getData("application/x-sentence");

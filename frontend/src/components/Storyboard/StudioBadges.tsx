@@ -28,13 +28,18 @@ export function ConnectionBadge({ connection }: { connection: Connection }) {
 
 export function WorkersBadge({ projectId }: { projectId: string }) {
   const workers = useWorkers();
-  const count = workers?.filter((worker) => worker.state !== "failed").length;
+  const failed = workers?.filter((worker) => worker.state === "failed").length ?? 0;
+  const count = workers && workers.length - failed;
   return (
     <Popover.Root>
       <Popover.Trigger className="inline-flex h-8 items-center gap-1.5 rounded-lg px-2 text-sm text-ink-2 hover:bg-raised hover:text-ink">
-        <Cpu aria-hidden className={classes("size-4", count === 0 ? "text-bad" : "text-ink-3")} />
+        <Cpu aria-hidden className={classes("size-4", count === 0 || failed ? "text-bad" : "text-ink-3")} />
         <span className="steady">
-          {count ?? ""} <span className="max-sm:sr-only">{count === 1 ? "worker" : "workers"}</span>
+          {count ?? ""}{" "}
+          <span className="max-sm:sr-only">
+            {count === 1 ? "worker" : "workers"}
+            {failed > 0 && `, ${failed} failed`}
+          </span>
         </span>
       </Popover.Trigger>
       <Popover.Portal>
@@ -66,7 +71,7 @@ const DOTS: Record<Worker["state"], string> = {
 function Kind({ title, workers, projectId }: { title: string; workers: Worker[]; projectId: string }) {
   return (
     <section>
-      <h3 className="mb-1.5 text-sm font-medium">{title}</h3>
+      <h2 className="mb-1.5 text-sm font-medium">{title}</h2>
       {workers.length === 0 && <p className="text-sm text-ink-2">None is running. Work for it waits, and nothing is lost.</p>}
       <ul className="flex flex-col gap-1.5">
         {workers.map((worker) => (
@@ -76,7 +81,8 @@ function Kind({ title, workers, projectId }: { title: string; workers: Worker[];
               className={classes("mt-1.5 size-2 shrink-0 rounded-full", DOTS[worker.state])}
             />
             <span className="min-w-0 flex-1">
-              <span className="block truncate">{worker.name}</span>
+              {/* Whole: names of many often differ only at their end. */}
+              <span className="block break-words">{worker.name}</span>
               <span className={classes("block break-words", worker.state === "failed" ? "text-bad" : "text-ink-2")}>
                 {worker.generator} · {doing(worker, projectId)}
               </span>
