@@ -83,6 +83,10 @@ class DeviceLost(Exception):
     """
 
 
+class StandsStill(DeviceLost):
+    """The generator tells no progress any more, and does not listen; only the end of the process frees the device."""
+
+
 #: Called while a generator is made: how many parts are loaded, of how many, and what comes next.
 OnLoad = Callable[[int, int, str], None]
 

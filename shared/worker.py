@@ -49,6 +49,7 @@ from shared.generator import (
     Generator,
     OnLoad,
     ShowsPreviews,
+    StandsStill,
     Stopped,
 )
 from shared.logs import get_logger
@@ -58,6 +59,8 @@ from shared.turns import Turns
 
 PROGRESS_S = 0.25
 TURN_S = 0.1  #: between two looks whether the GPU is free
+WATCH_S = 1  #: between two looks whether the generator moves
+DEAF_S = 120  #: without a step, until a generator is given up that was told to stop
 REMEMBERED = 1000  #: stops, and jobs that were reported
 
 log = get_logger(__name__)
@@ -76,6 +79,7 @@ class WorkerSettings(ServiceSettings):
     claim_timeout_s: Annotated[float, Field(gt=0, le=60)] = 5  #: until a claim is asked again
     gpu_lock: str = ""  #: file by which workers of one host take turns on their GPU; empty: it is not shared
     gpu_idle_s: Annotated[float, Field(ge=0, le=3600)] = 2  #: without a job, until the shared GPU is left to others
+    stall_s: Annotated[float, Field(gt=0)] = 3600  #: without a step, until a generator is given up and the process ends
     storage_patience_s: Annotated[float, Field(ge=0)] = 600  #: for a full disk to be emptied, or a bucket to answer
 
 
@@ -87,6 +91,7 @@ class _Running:
     granted: Granted | None = None
     cancel: bool = False  #: the generator is to stop
     fraction: float = 0.0
+    steps: int = 0  #: that the generator has told
     preview: bytes | None = None  #: the latest, until it is told
     stepped: asyncio.Event = field(default_factory=asyncio.Event)
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
@@ -196,7 +201,8 @@ class Worker:
         except DeviceLost as error:
             # Nothing is said about the job: it counts as crashed, so that one which kills devices ends some time.
             self._running = None
-            await self._tell_failure(f"it lost its device: {error}")
+            lost = "it stands still" if isinstance(error, StandsStill) else "it lost its device"
+            await self._tell_failure(f"{lost}: {error}")
             raise
 
     async def _tell_failure(self, why: str) -> None:
@@ -350,17 +356,30 @@ class Worker:
         assert maker is not None  # noqa: S101
 
         def on_step(fraction: float) -> None:
+            running.steps += 1
             running.fraction = min(max(fraction, 0.0), 1.0)
             if running.fraction < 1:  # The end is told by the result, in a moment.
                 loop.call_soon_threadsafe(running.stepped.set)
 
         busy_gauge.labels(self._stage).set(1)
         try:
-            return await loop.run_in_executor(
+            making = loop.run_in_executor(
                 self._thread, maker.make, running.command, granted, on_step, lambda: running.cancel
             )
+            await self._watch(making, running)
+            return await making
         finally:
             busy_gauge.labels(self._stage).set(0)
+
+    async def _watch(self, making: asyncio.Future[Artifact], running: _Running) -> None:
+        """Until it is made. Raises `StandsStill`: one job that hangs must not hold a whole night."""
+        steps, moved_at = 0, time.monotonic()
+        while not (await asyncio.wait({making}, timeout=WATCH_S))[0]:
+            if running.steps != steps or self._waiting_for:
+                steps, moved_at = running.steps, time.monotonic()
+            patience_s = min(self._settings.stall_s, DEAF_S) if running.cancel else self._settings.stall_s
+            if time.monotonic() - moved_at > patience_s:
+                raise StandsStill(f"no step for {patience_s / 60:.2g} minutes")
 
     async def _report(self, result: Message) -> bool:
         """Publish until the broker has confirmed; only then may the message be acknowledged.

@@ -182,6 +182,22 @@ def test_a_job_whose_device_is_lost_goes_back_at_once_and_the_creator_learns_why
     stack.ended(run["id"])
 
 
+def test_a_generator_that_stands_still_is_given_up_and_the_run_goes_on(sqlite_stack: Stack) -> None:
+    stack = sqlite_stack
+    stack.crashed = True
+    stack.coordinator()
+    worker = stack.worker("image", STALL_S="2")
+    project = stack.project(["slow but moving take:5", "hang", "fine"])["project"]["id"]
+    with supervised(worker) as codes:
+        run = stack.press(project, stages=["image"])
+        detail = stack.ended(run["id"], within_s=120)
+        eventually(lambda: len(codes) == 3, what="the third end")
+    assert set(codes) == {DEVICE_LOST}
+    assert [scene["status"] for scene in detail["scenes"]] == ["done", "failed", "done"]
+    assert detail["failures"][0]["cause"] == "worker_crashed"
+    assert check(stack) == []
+
+
 def test_a_cancel_is_over_although_the_generator_does_not_listen(sqlite_stack: Stack) -> None:
     stack = sqlite_stack
     stack.settings["LEASE_TICKS"] = "6"
