@@ -288,10 +288,11 @@ class Broker:
 def run(broker: Broker) -> int:
     """Stay until SIGTERM or SIGINT, then end in order; a broker that ends by itself is an error."""
     broker.start()
-    print(f"RabbitMQ is ready on {LOOPBACK}:{broker.port}, console {broker.management_url}", flush=True)
     wanted = {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD}
     signal.signal(signal.SIGCHLD, lambda *_: None)  # an ignored signal would never be delivered to sigwait
     signal.pthread_sigmask(signal.SIG_BLOCK, wanted)
+    # Whoever reads this may end us in the same moment.
+    print(f"RabbitMQ is ready on {LOOPBACK}:{broker.port}, console {broker.management_url}", flush=True)
     while broker.is_running():
         if signal.sigwait(wanted) in (signal.SIGTERM, signal.SIGINT):
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
