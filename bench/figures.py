@@ -66,6 +66,7 @@ AIMS: dict[str, tuple[Aim, ...]] = {
     "event_ms_p50": (at_most("event_ms_p50", 20),),
     "event_ms_p99": (at_most("event_ms_p99", 60),),
     "diffusers_overhead": (at_most("diffusers_overhead", 1.02),),
+    "diffusers_overhead_tiny": (at_most("diffusers_overhead_tiny", 1.02),),
     "image_tail_ms": (at_most("image_tail_ms", 60),),
     "video_tail_ms": (at_most("video_tail_ms", 1000),),
     "rss_growth": (at_most("rss_growth", 0.05),),
