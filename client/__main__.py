@@ -149,12 +149,12 @@ def watch(project: Target = None, out: Out = None, summary_json: SummaryFile = N
     """Show a run that goes on, to its end; without an id, the one started last."""
     terminal, studio = Terminal(), Studio.of_environment()
     if project is None:
-        active = studio.active_projects()
-        if not active or not active[0].run:
+        active = studio.active_runs()
+        if not active:
             raise BadInput("Nothing is generated at present. `videogen list` shows all projects.")
-        run = active[0].run
+        run = active[0]
     else:
-        run = studio.find_run(project, wanting="watch", fits=ACTIVE).run
+        run = studio.find_run(project, wanting="watch", fits=ACTIVE, latest=True).run
     _see_through(terminal, studio, run, out=out, summary_json=summary_json)
 
 

@@ -340,6 +340,44 @@ def test_pause_resume_cancel_from_another_terminal(studio: Stack, tmp_path: Path
     assert "ended already" in repeated.stdout
 
 
+def test_of_several_runs_the_one_to_stop_is_named_and_not_guessed(studio: Stack) -> None:
+    board = studio.project([f"take:60 sentence {number}" for number in range(3)])
+    project_id, done = board["project"]["id"], board["sentences"][2]
+    run = studio.press(project_id, sentence_ids=[done["id"]])
+    bulk = studio.press(project_id)
+    studio.api.post(f"/runs/{run['id']}/cancel").raise_for_status()
+    studio.ended(run["id"])
+    single = studio.press(project_id, sentence_ids=[done["id"]])
+    other_id, other = started(studio, "take:60 elsewhere")
+
+    def refused(*arguments: str) -> str:
+        refusal = videogen(studio.url, *arguments)
+        assert (refusal.returncode, refusal.stdout) == (2, ""), refusal
+        return refusal.stderr
+
+    both = [
+        f"{single['id'][:8]} (1 sentence of project {project_id[:8]}, running, 0 of 1)",
+        f"{bulk['id'][:8]} (all sentences of project {project_id[:8]}, running, 0 of 2)",
+    ]
+    for command in ("cancel", "pause"):
+        for given in (project_id, project_id[:8]):
+            told = refused(command, given)
+            assert f"There are 2 runs to {command}: {both[0]}, {both[1]}." in told
+            assert f"Name one, such as {single['id'][:8]}." in told
+        assert f"There are 3 runs to {command}: {other['id'][:8]} (all sentences of project" in refused(command)
+    assert [studio.run(each["id"])["run"]["status"] for each in (bulk, single, other)] == ["running"] * 3
+
+    # One that is named is the one; and so is the only one that fits.
+    assert videogen(studio.url, "pause", "--now", bulk["id"][:8]).returncode == 0
+    assert [studio.run(each["id"])["run"]["status"] for each in (bulk, single)] == ["paused", "running"]
+    assert videogen(studio.url, "resume").returncode == 0
+    assert studio.run(bulk["id"])["run"]["status"] == "running"
+    assert videogen(studio.url, "cancel", single["id"]).returncode == 0
+    assert videogen(studio.url, "cancel", other_id[:8]).returncode == 0
+    assert videogen(studio.url, "cancel").returncode == 0
+    assert [studio.run(each["id"])["run"]["status"] for each in (bulk, single, other)] == ["cancelled"] * 3
+
+
 def test_watching_a_run_that_somebody_cancels(studio: Stack) -> None:
     project_id, run = started(studio, "take:60 long")
     watching = subprocess.Popen(
