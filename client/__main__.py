@@ -11,7 +11,7 @@ from rich.text import Text
 
 from client.api import BadInput, NotNow, Studio, StudioError, press_of
 from client.board import Board
-from client.ending import exit_code, say_end, write_summary
+from client.ending import exit_code, prepare_summary, say_end, write_summary
 from client.follow import Followed, follow
 from client.story import lines_of, read_story, size_of, title_of
 from client.terminal import Column, Terminal, clean, counted, shorten
@@ -105,8 +105,7 @@ def generate(  # noqa: PLR0913 - each is an option of the command line
         raise BadInput(f"{given[0]} belongs to a new project, and --project names one that exists.")
     if images_only and Stage.VIDEO in (replace or []):
         raise BadInput("--images-only stops before the videos that --replace video asks for.")
-    if out:
-        prepare(out)
+    _prepare(out, summary_json)
     if story is not None:
         limits = studio.config().limits
         text = read_story(story, limits.body_bytes)
@@ -148,6 +147,7 @@ def generate(  # noqa: PLR0913 - each is an option of the command line
 def watch(project: Target = None, out: Out = None, summary_json: SummaryFile = None) -> None:
     """Show a run that goes on, to its end; without an id, the one started last."""
     terminal, studio = Terminal(), Studio.of_environment()
+    _prepare(out, summary_json)
     if project is None:
         active = studio.active_runs()
         if not active:
@@ -282,8 +282,7 @@ def retry(
 ) -> None:
     """Make what failed again; images that exist are kept."""
     terminal, studio = Terminal(), Studio.of_environment()
-    if out:
-        prepare(out)
+    _prepare(out, summary_json)
     found = studio.find_run(target, wanting="retry", fits=frozenset())
     board = studio.storyboard(found.project_id)
     failed = {scene.sentence_id: scene for scene in board.scenes if scene.status is SceneStatus.FAILED}
@@ -341,6 +340,14 @@ def restore(project: Annotated[UUID, typer.Argument(metavar="PROJECT", help="who
     terminal.say("It is back.")
 
 
+def _prepare(out: Path | None, summary_json: Path | None) -> None:
+    """Find out now what could not be written hours later."""
+    if out:
+        prepare(out)
+    if summary_json:
+        prepare_summary(summary_json)
+
+
 def _pressed(studio: Studio, project_id: UUID, press: dict[str, object]) -> Run:
     try:
         return studio.press(project_id, press)
@@ -363,10 +370,12 @@ def _see_through(
         return
     end: Followed = follow(studio, terminal, run.project_id, run)
     say_end(terminal, end)
-    if summary_json:
-        write_summary(end, summary_json)
-    if end.run.status is RunStatus.COMPLETED and not end.left:
-        _deliver(terminal, studio, run.project_id, out)
+    try:
+        if end.run.status is RunStatus.COMPLETED and not end.left:
+            _deliver(terminal, studio, run.project_id, out)
+    finally:
+        if summary_json:
+            write_summary(end, summary_json)
     raise typer.Exit(exit_code(end))
 
 

@@ -1,6 +1,7 @@
 """How a run ended, for a person, for a script and for a file."""
 
 import json
+import tempfile
 from datetime import UTC, datetime
 from enum import IntEnum
 from pathlib import Path
@@ -73,9 +74,26 @@ def summary(end: Followed) -> dict[str, str | int | float]:
     }
 
 
+def prepare_summary(path: Path) -> None:
+    """Make sure that it can be written, before the work; what it says is left alone."""
+    try:
+        if path.is_file() or path.is_dir():
+            with path.open("ab"):
+                pass
+        elif not path.exists():  # A pipe or a device is opened once only.
+            with tempfile.TemporaryFile(dir=path.parent):
+                pass
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
 def write_summary(end: Followed, path: Path) -> None:
     """For a script to read."""
     try:
         path.write_text(json.dumps(summary(end)) + "\n", encoding="utf-8")
     except OSError as error:
-        raise BadInput(f"--summary-json {path}: it cannot be written ({error.strerror}).") from error
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> BadInput:
+    return BadInput(f"--summary-json {path}: it cannot be written ({error.strerror}).")

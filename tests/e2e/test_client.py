@@ -15,6 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -260,6 +261,8 @@ def test_failures_are_grouped_by_cause_on_a_terminal(studio: Stack, tmp_path: Pa
         (b"A story.", ("--sentence", "7"), r"--sentence 7: the story has 1 sentence"),
         (b"A story.", ("--project", "abc"), r"Give either a story or --project"),
         (b"A story.", ("--out", "/dev/null/x"), r"--out /dev/null/x: no files can be written there"),
+        (b"A story.", ("--summary-json", "/nonexistent/x"), r"--summary-json /nonexistent/x: it cannot be written"),
+        (b"A story.", ("--summary-json", "/usr"), r"--summary-json /usr: it cannot be written \(Is a directory\)"),
     ],
 )
 def test_bad_input_gets_one_clear_sentence(
@@ -288,6 +291,53 @@ def test_what_is_not_there_is_said(studio: Stack, tmp_path: Path) -> None:
         done = videogen(studio.url, *arguments)
         assert (done.returncode, done.stdout) == (2, ""), done
         assert expected in done.stderr
+
+
+@pytest.mark.parametrize("option", ["--out", "--summary-json"])
+def test_what_cannot_be_written_is_said_before_a_run_is_made_or_watched(studio: Stack, option: str) -> None:
+    before = studio.api.get("/projects").json()["total"]
+    for command in ("generate", "retry", "watch"):
+        story = ["-"] if command == "generate" else [str(uuid4())]
+        done = videogen(studio.url, command, *story, option, "/dev/null/x", stdin=b"A story.")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert f"{option} /dev/null/x" in done.stderr
+    assert studio.api.get("/projects").json()["total"] == before
+
+
+def test_a_summary_is_replaced_at_the_end_and_not_before(studio: Stack, tmp_path: Path) -> None:
+    old, new = tmp_path / "old.json", tmp_path / "new.json"
+    old.write_text("what the last run said")
+    for summary in (old, new):
+        assert videogen(studio.url, "generate", tmp_path / "none", "--summary-json", summary).returncode == 2
+    assert old.read_text() == "what the last run said"
+    assert not new.exists()
+    for summary in (old, new):
+        assert videogen(studio.url, "generate", write(tmp_path, "One."), "--summary-json", summary).returncode == 0
+        assert json.loads(summary.read_text())["videos"] == 1
+    piped = videogen(studio.url, "generate", write(tmp_path, "One."), "--summary-json", "/dev/stderr")
+    assert json.loads(piped.stderr)["videos"] == 1
+
+
+def test_the_files_come_though_the_summary_cannot_be_written_any_more(studio: Stack, tmp_path: Path) -> None:
+    folder, out = tmp_path / "reports", tmp_path / "out"
+    folder.mkdir()
+    story = write(tmp_path, "take:2 one")
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-m", "client", "generate", story, "--out", out, "--summary-json", folder / "x.json"],
+        env=environment(studio.url),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout
+    while "Making" not in process.stdout.readline():
+        pass
+    folder.rmdir()
+    output, complaint = process.communicate(timeout=WITHIN_S)
+    assert process.returncode == 2
+    assert "--summary-json" in complaint
+    assert f"2 files in {out}" in output
+    assert len(list(out.iterdir())) == 2
 
 
 def test_a_studio_that_cannot_be_reached() -> None:
