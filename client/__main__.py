@@ -285,14 +285,18 @@ def retry(
     _prepare(out, summary_json)
     found = studio.find_run(target, wanting="retry", fits=frozenset())
     board = studio.storyboard(found.project_id)
-    failed = {scene.sentence_id: scene for scene in board.scenes if scene.status is SceneStatus.FAILED}
-    run_id, ids = found.run.id, _ids(board, sentence)
-    if run_id not in {scene.run_id for scene in failed.values()}:
-        # The latest run made well what it made; others before it may have left something.
-        run_id = next((run.id for run in studio.runs(found.project_id) if _left(run, failed)), run_id)
-    wanted = [key for key, scene in failed.items() if scene.run_id == run_id and (ids is None or key in ids)]
+    ids = _ids(board, sentence)
+    failed = [scene for scene in board.scenes if _failed(scene, cause) and (ids is None or scene.sentence_id in ids)]
+    run_id, left_by = found.run.id, {scene.run_id for scene in failed}
+    if not found.named:
+        # The latest run may have made well what it made; others before it left something.
+        run_id = next((run.id for run in studio.runs(found.project_id) if run.id in left_by), run_id)
+    wanted = [scene.sentence_id for scene in failed if scene.run_id == run_id]
     if not wanted:
-        raise BadInput("None of these sentences failed." if ids else "Nothing failed in this run.")
+        what = "None of these sentences" if ids else "Nothing"
+        why = f" for the cause {cause!r}" if cause else ""
+        where = " in this run" if found.named else ""
+        raise BadInput(f"{what} failed{why}{where}.")
     run = studio.retry(run_id, cause=cause, sentence_ids=wanted)
     terminal.say(f"Making {counted(run.scenes, 'sentence')} again.")
     _see_through(terminal, studio, run, out=out, summary_json=summary_json, detach=detach)
@@ -399,8 +403,11 @@ def _ids(board: Storyboard, numbers: list[int] | None) -> list[UUID] | None:
     return [by_number[number] for number in dict.fromkeys(numbers)]
 
 
-def _left(run: Run, failed: dict[UUID, Scene]) -> bool:
-    return any(scene.run_id == run.id for scene in failed.values())
+def _failed(scene: Scene, cause: str | None) -> bool:
+    """Whether it failed, for this cause where one is asked for."""
+    if scene.status is not SceneStatus.FAILED:
+        return False
+    return cause is None or (scene.failure is not None and scene.failure.cause == cause)
 
 
 def _state(run: Run) -> str:

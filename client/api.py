@@ -117,6 +117,7 @@ class Target(NamedTuple):
 
     project_id: UUID
     run: Run
+    named: bool = False  #: the run itself was meant, and not just any of its project
 
 
 class Studio:
@@ -252,7 +253,7 @@ class Studio:
             runs = self.storyboard(whole).runs
         except NotThere:
             run = self.run(whole).run
-            return Target(run.project_id, run)
+            return Target(run.project_id, run, named=True)
         if not runs:
             raise BadInput(f"Nothing was generated in project {whole} yet: `videogen generate --project {whole}`.")
         return self._target([run for run in runs if run.status in fits] or runs[:1], wanting, latest=latest)

@@ -229,6 +229,33 @@ def test_a_failing_sentence_is_told_and_can_be_retried(studio: Stack, tmp_path: 
     assert "None of these sentences failed" in none.stderr
 
 
+def test_a_retry_finds_what_was_asked_for_in_whichever_run_and_leaves_other_runs_alone(studio: Stack) -> None:
+    board = studio.project(["fail:one", "fail:two", "Fine."])
+    project_id = board["project"]["id"]
+    runs = []
+    for sentence in board["sentences"]:
+        runs.append(studio.press(project_id, sentence_ids=[sentence["id"]]))
+        studio.ended(runs[-1]["id"])
+
+    def retried(*arguments: str) -> str:
+        """The run whose failures are made again."""
+        done = videogen(studio.url, "retry", *arguments, "--detach")
+        assert done.returncode == 0, done
+        newest = studio.api.get(f"/projects/{project_id}/runs").json()["runs"][0]
+        studio.ended(newest["id"])
+        return str(newest["retry_of"])
+
+    for wanted, complaint in (
+        ((runs[2]["id"],), "Nothing failed in this run."),
+        ((runs[1]["id"], "--sentence", "1"), "None of these sentences failed in this run."),
+        ((project_id, "--cause", "three"), "Nothing failed for the cause 'three'."),
+    ):
+        refused = videogen(studio.url, "retry", *wanted, "--detach")
+        assert (refused.returncode, refused.stderr.strip()) == (2, f"videogen: {complaint}")
+    assert retried(project_id, "--sentence", "1") == runs[0]["id"]
+    assert retried(project_id, "--cause", "two") == runs[1]["id"]
+
+
 def test_failures_are_grouped_by_cause_on_a_terminal(studio: Stack, tmp_path: Path) -> None:
     story = write(tmp_path, "fail:rare\n\nfail:often\n\nfail:often\n")
     terminal = OnTerminal(studio.url, "generate", story, NO_COLOR="1")
