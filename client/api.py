@@ -124,12 +124,12 @@ class Studio:
     """One studio under one address. Calls block; they may come from several threads."""
 
     def __init__(self, url: str, token: str | None) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        host = _host_of(url)
+        if host is None:
             raise BadInput(f"VIDEOGEN_URL is {url!r}, and should look like {DEFAULT_URL}.")
         self.url = url.rstrip("/")
         # A proxy of the environment cannot reach what listens on this machine only.
-        self.through_proxy = not is_loopback(parts.hostname)
+        self.through_proxy = not is_loopback(host)
         try:
             self.headers = {"Authorization": f"Bearer {token.encode('ascii').decode()}"} if token else {}
         except UnicodeEncodeError:
@@ -356,6 +356,17 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _host_of(url: str) -> str | None:
+    """None where this is no address of a web server."""
+    try:
+        parts = urlsplit(url)
+        (parts.hostname or "").encode("idna")  # As it will be looked up.
+        httpx.URL(url)
+    except (httpx.InvalidURL, ValueError):
+        return None
+    return parts.hostname if parts.scheme in ("http", "https") else None
 
 
 def _named(error: _Problem.Field) -> str:

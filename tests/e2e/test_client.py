@@ -372,7 +372,25 @@ def test_a_studio_that_cannot_be_reached() -> None:
     done = videogen(url, "list")
     assert done.returncode == 4
     assert f"The studio does not answer at {url}: start it with `make run`, or set VIDEOGEN_URL." in done.stderr
-    assert videogen("127.0.0.1:8700", "list").returncode == 2
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "127.0.0.1:8700",
+        "http://",
+        "http://[",
+        "http://[x]",
+        "http://127.0.0.1:port",
+        "http://..",
+        "ftp://x",
+        "http://\x01",
+    ],
+)
+def test_an_address_that_is_none_is_said(url: str) -> None:
+    done = videogen(url, "list")
+    assert done.returncode == 2
+    assert done.stderr == f"videogen: VIDEOGEN_URL is {url!r}, and should look like http://127.0.0.1:8700.\n"
 
 
 def test_something_else_under_the_address_is_not_believed() -> None:
