@@ -109,6 +109,8 @@ def generate(  # noqa: PLR0913 - each is an option of the command line
     if story is not None:
         limits = studio.config().limits
         text = read_story(story, limits.body_bytes)
+        if sentence:
+            _check_numbers(sentence, len(lines_of(text) if lines else studio.split(text)))
         board = studio.create(
             title=title if title is not None else title_of(story, limits.title_characters),
             style=style or "",
@@ -398,9 +400,13 @@ def _ids(board: Storyboard, numbers: list[int] | None) -> list[UUID] | None:
     if not numbers:
         return None
     by_number = {sentence.position: sentence.id for sentence in board.sentences}
-    if unknown := [number for number in numbers if number not in by_number]:
-        raise BadInput(f"--sentence {unknown[0]}: the story has {counted(len(by_number), 'sentence')}.")
+    _check_numbers(numbers, len(by_number))
     return [by_number[number] for number in dict.fromkeys(numbers)]
+
+
+def _check_numbers(numbers: list[int], sentences: int) -> None:
+    if unknown := [number for number in numbers if not 1 <= number <= sentences]:
+        raise BadInput(f"--sentence {unknown[0]}: the story has {counted(sentences, 'sentence')}.")
 
 
 def _failed(scene: Scene, cause: str | None) -> bool:

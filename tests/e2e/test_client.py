@@ -286,6 +286,7 @@ def test_failures_are_grouped_by_cause_on_a_terminal(studio: Stack, tmp_path: Pa
         (b"A story.", ("--fps", "many"), r"--fps"),
         (b"A story.", ("--order", "upwards"), r"--order"),
         (b"A story.", ("--sentence", "7"), r"--sentence 7: the story has 1 sentence"),
+        (b"One.\nTwo.", ("--lines", "--sentence", "2", "--sentence", "0"), r"--sentence 0: the story has 2 sentences"),
         (b"A story.", ("--project", "abc"), r"Give either a story or --project"),
         (b"A story.", ("--out", "/dev/null/x"), r"--out /dev/null/x: no files can be written there"),
         (b"A story.", ("--summary-json", "/nonexistent/x"), r"--summary-json /nonexistent/x: it cannot be written"),
@@ -297,8 +298,10 @@ def test_bad_input_gets_one_clear_sentence(
 ) -> None:
     path = tmp_path / "story.txt"
     path.write_bytes(content)
+    before = studio.api.get("/projects").json()["total"]
     done = videogen(studio.url, "generate", path, *arguments)
     assert done.returncode == 2, done
+    assert studio.api.get("/projects").json()["total"] == before
     assert re.search(expected, done.stderr), done.stderr
     assert "Traceback" not in done.stderr
     assert "Making" not in done.stdout
