@@ -11,7 +11,7 @@ from rich.text import Text
 
 from client.api import BadInput, NotNow, Studio, StudioError, press_of
 from client.board import Board
-from client.ending import exit_code, prepare_summary, say_end, write_summary
+from client.ending import exit_code, prepare_summary, say_end, summary, summary_without_run, write_summary
 from client.follow import Followed, follow
 from client.story import lines_of, read_story, size_of, title_of
 from client.terminal import Column, Terminal, clean, counted, shorten
@@ -140,6 +140,10 @@ def generate(  # noqa: PLR0913 - each is an option of the command line
     elif all(skipped.reason == "nothing_to_do" for skipped in plan.skipped) and plan.skipped:
         terminal.say("There is nothing to do: everything asked for is there.")
         _deliver(terminal, studio, project_id, out)
+        if summary_json:
+            whole = Board()
+            whole.load(board)
+            write_summary(summary_without_run(whole), summary_json)
         return
     run = _pressed(studio, project_id, press)
     _see_through(terminal, studio, run, out=out, summary_json=summary_json, detach=detach)
@@ -381,7 +385,7 @@ def _see_through(
             _deliver(terminal, studio, run.project_id, out)
     finally:
         if summary_json:
-            write_summary(end, summary_json)
+            write_summary(summary(end), summary_json)
     raise typer.Exit(exit_code(end))
 
 

@@ -194,8 +194,21 @@ def test_going_on_with_a_project_makes_what_is_missing(studio: Stack, tmp_path: 
     second = videogen(studio.url, "generate", "--project", project_id[:13])
     assert second.returncode == 0, second
     assert "Making 0 images and 3 videos." in second.stdout
-    third = videogen(studio.url, "generate", "--project", project_id, "--out", tmp_path / "out")
+    summary = tmp_path / "summary.json"
+    third = videogen(
+        studio.url, "generate", "--project", project_id, "--out", tmp_path / "out", "--summary-json", summary
+    )
     assert third.returncode == 0
+    assert json.loads(summary.read_text()) == {
+        "sentences": 3,
+        "images": 3,
+        "videos": 3,
+        "failed": 0,
+        "seconds": 0.0,
+        "outcome": "completed",
+        "project_id": project_id,
+        "run_id": None,
+    }
     assert "There is nothing to do" in third.stdout
     assert "6 files" in third.stdout
     fourth = videogen(studio.url, "generate", "--project", project_id, "--replace", "video", "--sentence", "2")
