@@ -330,7 +330,7 @@ def export(
 ) -> None:
     """Fetch all images and videos of a project."""
     terminal, studio = Terminal(), Studio.of_environment()
-    _deliver(terminal, studio, studio.find_project(project), out)
+    _fetch(terminal, studio, studio.find_project(project), out)
 
 
 @app.command()
@@ -393,10 +393,13 @@ def _deliver(terminal: Terminal, studio: Studio, project_id: UUID, out: Path | N
     if out is None:
         return
     try:
-        files = download(studio, project_id, out)
+        _fetch(terminal, studio, project_id, out)
     except NotNow as error:
         terminal.complain(str(error))
-        return
+
+
+def _fetch(terminal: Terminal, studio: Studio, project_id: UUID, out: Path) -> None:
+    files = download(studio, project_id, out)
     terminal.say(f"{counted(len(files), 'file')} in {clean(str(out))}")
 
 

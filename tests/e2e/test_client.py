@@ -592,6 +592,13 @@ def test_a_split_is_shown_and_kept_nowhere(studio: Stack, tmp_path: Path) -> Non
     assert studio.api.get("/projects").json()["total"] == before
 
 
+def test_an_export_of_nothing_is_no_success(studio: Stack, tmp_path: Path) -> None:
+    project_id = studio.project(["One."])["project"]["id"]
+    done = videogen(studio.url, "export", project_id, "--out", tmp_path / "out")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "There is nothing to download yet" in done.stderr
+
+
 def test_a_deleted_project_comes_back(studio: Stack) -> None:
     project_id = studio.project(["One."])["project"]["id"]
     deleted = videogen(studio.url, "delete", project_id[:8])
