@@ -105,7 +105,7 @@ def generate(  # noqa: PLR0913 - each is an option of the command line
         raise BadInput(f"{given[0]} belongs to a new project, and --project names one that exists.")
     if images_only and Stage.VIDEO in (replace or []):
         raise BadInput("--images-only stops before the videos that --replace video asks for.")
-    _prepare(out, summary_json)
+    _prepare(out, summary_json, detach=detach)
     if story is not None:
         limits = studio.config().limits
         text = read_story(story, limits.body_bytes)
@@ -288,7 +288,7 @@ def retry(
 ) -> None:
     """Make what failed again; images that exist are kept."""
     terminal, studio = Terminal(), Studio.of_environment()
-    _prepare(out, summary_json)
+    _prepare(out, summary_json, detach=detach)
     found = studio.find_run(target, wanting="retry", fits=frozenset())
     board = studio.storyboard(found.project_id)
     ids = _ids(board, sentence)
@@ -350,8 +350,10 @@ def restore(project: Annotated[UUID, typer.Argument(metavar="PROJECT", help="who
     terminal.say("It is back.")
 
 
-def _prepare(out: Path | None, summary_json: Path | None) -> None:
+def _prepare(out: Path | None, summary_json: Path | None, *, detach: bool = False) -> None:
     """Find out now what could not be written hours later."""
+    if detach and (out or summary_json):
+        raise BadInput("--detach does not wait for the end, at which --out and --summary-json are written.")
     if out:
         prepare(out)
     if summary_json:

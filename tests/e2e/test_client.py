@@ -303,6 +303,8 @@ def test_failures_are_grouped_by_cause_on_a_terminal(studio: Stack, tmp_path: Pa
         (b"A story.", ("--project", "abc"), r"Give either a story or --project"),
         (b"A story.", ("--out", "/dev/null/x"), r"--out /dev/null/x: no files can be written there"),
         (b"A story.", ("--summary-json", "/nonexistent/x"), r"--summary-json /nonexistent/x: it cannot be written"),
+        (b"A story.", ("--detach", "--out", "/usr"), r"--detach does not wait for the end"),
+        (b"A story.", ("--detach", "--summary-json", "x.json"), r"--detach does not wait for the end"),
         (b"A story.", ("--summary-json", "/usr"), r"--summary-json /usr: it cannot be written \(Is a directory\)"),
     ],
 )
