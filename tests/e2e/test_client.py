@@ -527,6 +527,15 @@ def test_without_a_terminal_a_signal_leaves_it_running(studio: Stack, tmp_path: 
     assert studio.storyboard(project_id)["runs"][0]["status"] == "running"
 
 
+@pytest.mark.parametrize("keys", ["n\n", "\x04"])
+def test_who_does_not_say_yes_to_many_files_starts_nothing(studio: Stack, tmp_path: Path, keys: str) -> None:
+    terminal = OnTerminal(studio.url, "generate", write(tmp_path, "\n\n".join(["A sentence."] * 60)))
+    terminal.wait_for("Make 60 images and 60 videos")
+    terminal.type(keys)
+    assert terminal.end() == 3
+    assert studio.storyboard(project_in(without_codes(terminal.text)))["runs"] == []
+
+
 def test_ctrl_c_asks_and_leaves_it_running(studio: Stack, tmp_path: Path) -> None:
     terminal = OnTerminal(studio.url, "generate", write(tmp_path, "take:60 long"))
     terminal.wait_for(r"Images.*0/1")
