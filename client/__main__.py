@@ -11,7 +11,7 @@ from rich.text import Text
 
 from client.api import BadInput, NotNow, Studio, StudioError, press_of
 from client.board import Board
-from client.ending import exit_code, say_end, write_summary
+from client.ending import exit_code, prepare_summary, say_end, summary, summary_without_run, write_summary
 from client.follow import Followed, follow
 from client.story import lines_of, read_story, size_of, title_of
 from client.terminal import Column, Terminal, clean, counted, shorten
@@ -105,11 +105,12 @@ def generate(  # noqa: PLR0913 - each is an option of the command line
         raise BadInput(f"{given[0]} belongs to a new project, and --project names one that exists.")
     if images_only and Stage.VIDEO in (replace or []):
         raise BadInput("--images-only stops before the videos that --replace video asks for.")
-    if out:
-        prepare(out)
+    _prepare(out, summary_json, detach=detach)
     if story is not None:
         limits = studio.config().limits
         text = read_story(story, limits.body_bytes)
+        if sentence:
+            _check_numbers(sentence, len(lines_of(text) if lines else studio.split(text)))
         board = studio.create(
             title=title if title is not None else title_of(story, limits.title_characters),
             style=style or "",
@@ -139,6 +140,10 @@ def generate(  # noqa: PLR0913 - each is an option of the command line
     elif all(skipped.reason == "nothing_to_do" for skipped in plan.skipped) and plan.skipped:
         terminal.say("There is nothing to do: everything asked for is there.")
         _deliver(terminal, studio, project_id, out)
+        if summary_json:
+            whole = Board()
+            whole.load(board)
+            write_summary(summary_without_run(whole), summary_json)
         return
     run = _pressed(studio, project_id, press)
     _see_through(terminal, studio, run, out=out, summary_json=summary_json, detach=detach)
@@ -148,13 +153,14 @@ def generate(  # noqa: PLR0913 - each is an option of the command line
 def watch(project: Target = None, out: Out = None, summary_json: SummaryFile = None) -> None:
     """Show a run that goes on, to its end; without an id, the one started last."""
     terminal, studio = Terminal(), Studio.of_environment()
+    _prepare(out, summary_json)
     if project is None:
-        active = studio.active_projects()
-        if not active or not active[0].run:
+        active = studio.active_runs()
+        if not active:
             raise BadInput("Nothing is generated at present. `videogen list` shows all projects.")
-        run = active[0].run
+        run = active[0]
     else:
-        run = studio.find_run(project, wanting="watch", fits=ACTIVE).run
+        run = studio.find_run(project, wanting="watch", fits=ACTIVE, latest=True).run
     _see_through(terminal, studio, run, out=out, summary_json=summary_json)
 
 
@@ -282,18 +288,21 @@ def retry(
 ) -> None:
     """Make what failed again; images that exist are kept."""
     terminal, studio = Terminal(), Studio.of_environment()
-    if out:
-        prepare(out)
+    _prepare(out, summary_json, detach=detach)
     found = studio.find_run(target, wanting="retry", fits=frozenset())
     board = studio.storyboard(found.project_id)
-    failed = {scene.sentence_id: scene for scene in board.scenes if scene.status is SceneStatus.FAILED}
-    run_id, ids = found.run.id, _ids(board, sentence)
-    if run_id not in {scene.run_id for scene in failed.values()}:
-        # The latest run made well what it made; others before it may have left something.
-        run_id = next((run.id for run in studio.runs(found.project_id) if _left(run, failed)), run_id)
-    wanted = [key for key, scene in failed.items() if scene.run_id == run_id and (ids is None or key in ids)]
+    ids = _ids(board, sentence)
+    failed = [scene for scene in board.scenes if _failed(scene, cause) and (ids is None or scene.sentence_id in ids)]
+    run_id, left_by = found.run.id, {scene.run_id for scene in failed}
+    if not found.named:
+        # The latest run may have made well what it made; others before it left something.
+        run_id = next((run.id for run in studio.runs(found.project_id) if run.id in left_by), run_id)
+    wanted = [scene.sentence_id for scene in failed if scene.run_id == run_id]
     if not wanted:
-        raise BadInput("None of these sentences failed." if ids else "Nothing failed in this run.")
+        what = "None of these sentences" if ids else "Nothing"
+        why = f" for the cause {cause!r}" if cause else ""
+        where = " in this run" if found.named else ""
+        raise BadInput(f"{what} failed{why}{where}.")
     run = studio.retry(run_id, cause=cause, sentence_ids=wanted)
     terminal.say(f"Making {counted(run.scenes, 'sentence')} again.")
     _see_through(terminal, studio, run, out=out, summary_json=summary_json, detach=detach)
@@ -321,7 +330,7 @@ def export(
 ) -> None:
     """Fetch all images and videos of a project."""
     terminal, studio = Terminal(), Studio.of_environment()
-    _deliver(terminal, studio, studio.find_project(project), out)
+    _fetch(terminal, studio, studio.find_project(project), out)
 
 
 @app.command()
@@ -339,6 +348,16 @@ def restore(project: Annotated[UUID, typer.Argument(metavar="PROJECT", help="who
     terminal, studio = Terminal(), Studio.of_environment()
     studio.restore(project)
     terminal.say("It is back.")
+
+
+def _prepare(out: Path | None, summary_json: Path | None, *, detach: bool = False) -> None:
+    """Find out now what could not be written hours later."""
+    if detach and (out or summary_json):
+        raise BadInput("--detach does not wait for the end, at which --out and --summary-json are written.")
+    if out:
+        prepare(out)
+    if summary_json:
+        prepare_summary(summary_json)
 
 
 def _pressed(studio: Studio, project_id: UUID, press: dict[str, object]) -> Run:
@@ -363,10 +382,12 @@ def _see_through(
         return
     end: Followed = follow(studio, terminal, run.project_id, run)
     say_end(terminal, end)
-    if summary_json:
-        write_summary(end, summary_json)
-    if end.run.status is RunStatus.COMPLETED and not end.left:
-        _deliver(terminal, studio, run.project_id, out)
+    try:
+        if end.run.status is RunStatus.COMPLETED and not end.left:
+            _deliver(terminal, studio, run.project_id, out)
+    finally:
+        if summary_json:
+            write_summary(summary(end), summary_json)
     raise typer.Exit(exit_code(end))
 
 
@@ -374,10 +395,13 @@ def _deliver(terminal: Terminal, studio: Studio, project_id: UUID, out: Path | N
     if out is None:
         return
     try:
-        files = download(studio, project_id, out)
+        _fetch(terminal, studio, project_id, out)
     except NotNow as error:
         terminal.complain(str(error))
-        return
+
+
+def _fetch(terminal: Terminal, studio: Studio, project_id: UUID, out: Path) -> None:
+    files = download(studio, project_id, out)
     terminal.say(f"{counted(len(files), 'file')} in {clean(str(out))}")
 
 
@@ -385,13 +409,20 @@ def _ids(board: Storyboard, numbers: list[int] | None) -> list[UUID] | None:
     if not numbers:
         return None
     by_number = {sentence.position: sentence.id for sentence in board.sentences}
-    if unknown := [number for number in numbers if number not in by_number]:
-        raise BadInput(f"--sentence {unknown[0]}: the story has {counted(len(by_number), 'sentence')}.")
+    _check_numbers(numbers, len(by_number))
     return [by_number[number] for number in dict.fromkeys(numbers)]
 
 
-def _left(run: Run, failed: dict[UUID, Scene]) -> bool:
-    return any(scene.run_id == run.id for scene in failed.values())
+def _check_numbers(numbers: list[int], sentences: int) -> None:
+    if unknown := [number for number in numbers if not 1 <= number <= sentences]:
+        raise BadInput(f"--sentence {unknown[0]}: the story has {counted(sentences, 'sentence')}.")
+
+
+def _failed(scene: Scene, cause: str | None) -> bool:
+    """Whether it failed, for this cause where one is asked for."""
+    if scene.status is not SceneStatus.FAILED:
+        return False
+    return cause is None or (scene.failure is not None and scene.failure.cause == cause)
 
 
 def _state(run: Run) -> str:

@@ -14,12 +14,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from shared.contracts.events import WorkerSeen
 from shared.contracts.project import ProjectSummary, Size, Storyboard
-from shared.contracts.run import ACTIVE, Order, Run
+from shared.contracts.run import ACTIVE, Order, Run, RunKind
 from shared.contracts.scene import Scene, Stage
 
 DEFAULT_URL = "http://127.0.0.1:8700"
 CONNECT_S, ANSWER_S = 5.0, 60.0
 PAGE = 200  #: projects asked for at once
+MOST_LISTED = 8  #: runs to choose from
 
 A = TypeVar("A", bound=BaseModel)
 
@@ -116,18 +117,19 @@ class Target(NamedTuple):
 
     project_id: UUID
     run: Run
+    named: bool = False  #: the run itself was meant, and not just any of its project
 
 
 class Studio:
     """One studio under one address. Calls block; they may come from several threads."""
 
     def __init__(self, url: str, token: str | None) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        host = _host_of(url)
+        if host is None:
             raise BadInput(f"VIDEOGEN_URL is {url!r}, and should look like {DEFAULT_URL}.")
         self.url = url.rstrip("/")
         # A proxy of the environment cannot reach what listens on this machine only.
-        self.through_proxy = not is_loopback(parts.hostname)
+        self.through_proxy = not is_loopback(host)
         try:
             self.headers = {"Authorization": f"Bearer {token.encode('ascii').decode()}"} if token else {}
         except UnicodeEncodeError:
@@ -229,42 +231,57 @@ class Studio:
             return whole
         return self._only(given, {project.id: project.title for project in self.projects()}, "project")
 
-    def find_run(self, given: str | None, *, wanting: str, fits: frozenset[str]) -> Target:
-        """A run by its own or its project's id, or the beginning of either: the latest that is in one of the
-        states `fits`, else the latest. Without an id: the only one in all projects that fits."""
+    def find_run(self, given: str | None, *, wanting: str, fits: frozenset[str], latest: bool = False) -> Target:
+        """A run by its own or its project's id, or the beginning of either; without an id, any in all projects.
+
+        Of a project the one in a state of `fits`, else the latest. Where several fit, nobody guesses which was meant,
+        unless the `latest` will do.
+        """
         if given is None:
-            return self._only_run(wanting, fits)
+            found = [run for run in self.active_runs() if run.status in fits]
+            if not found:
+                raise BadInput(f"There is no run to {wanting}. Name a project: `videogen list` shows them.")
+            return self._target(found, wanting, latest=latest)
         whole = _whole_id(given)
         if whole is None:
             names: dict[UUID, str] = {}
             for project in self.projects():
                 names[project.id] = project.title
-                if project.run:
-                    names[project.run.id] = f"run of {project.title}"
+                names |= {run.id: f"run of {project.title}" for run in self._shown_runs(project)}
             whole = self._only(given, names, "project or run")
         try:
-            runs = self.runs(whole)
+            runs = self.storyboard(whole).runs
         except NotThere:
             run = self.run(whole).run
-            return Target(run.project_id, run)
+            return Target(run.project_id, run, named=True)
         if not runs:
             raise BadInput(f"Nothing was generated in project {whole} yet: `videogen generate --project {whole}`.")
-        return Target(whole, next((run for run in runs if run.status in fits), runs[0]))
+        return self._target([run for run in runs if run.status in fits] or runs[:1], wanting, latest=latest)
 
-    def active_projects(self) -> list[ProjectSummary]:
-        """Those in which the storyboard's run goes on, newest run first."""
-        active = [project for project in self.projects() if project.run and project.run.status in ACTIVE]
-        return sorted(active, key=lambda project: project.run.created_at if project.run else project.created_at)[::-1]
+    def active_runs(self) -> list[Run]:
+        """Those that go on in any project, newest first."""
+        active = [run for project in self.projects() for run in self._shown_runs(project) if run.status in ACTIVE]
+        return sorted(active, key=lambda run: run.created_at, reverse=True)
 
-    def _only_run(self, wanting: str, fits: frozenset[str]) -> Target:
-        runs = (project.run for project in self.active_projects())
-        found = [Target(run.project_id, run) for run in runs if run and run.status in fits]
-        if not found:
-            raise BadInput(f"There is no run to {wanting}. Name a project: `videogen list` shows them.")
-        if len(found) > 1:
-            ids = ", ".join(str(target.project_id)[:8] for target in found)
-            raise BadInput(f"There are {len(found)} runs to {wanting}; name the project: {ids}.")
-        return found[0]
+    def _shown_runs(self, project: ProjectSummary) -> list[Run]:
+        """The active ones, where there are any, and the latest of the whole storyboard."""
+        if project.run is None or project.run.status not in ACTIVE:
+            return [project.run] if project.run else []
+        try:
+            # The summary names one run, and a single sentence may be made beside the others.
+            return self.storyboard(project.id).runs
+        except NotThere:
+            return []  # It was deleted in this moment.
+
+    @staticmethod
+    def _target(runs: Sequence[Run], wanting: str, *, latest: bool) -> Target:
+        if len(runs) > 1 and not latest:
+            shown = ", ".join(f"{_short(run.id)} ({_described(run)})" for run in runs[:MOST_LISTED])
+            more = f" and {len(runs) - MOST_LISTED:,} more" if len(runs) > MOST_LISTED else ""
+            raise BadInput(
+                f"There are {len(runs):,} runs to {wanting}: {shown}{more}. Name one, such as {_short(runs[0].id)}."
+            )
+        return Target(runs[0].project_id, runs[0])
 
     @staticmethod
     def _only(given: str, names: dict[UUID, str], what: str) -> UUID:
@@ -341,8 +358,29 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+def _host_of(url: str) -> str | None:
+    """None where this is no address of a web server."""
+    try:
+        parts = urlsplit(url)
+        (parts.hostname or "").encode("idna")  # As it will be looked up.
+        httpx.URL(url)
+    except (httpx.InvalidURL, ValueError):
+        return None
+    return parts.hostname if parts.scheme in ("http", "https") else None
+
+
 def _named(error: _Problem.Field) -> str:
     return f"{error.field}: {error.message.rstrip('.')}."
+
+
+def _short(key: UUID) -> str:
+    return str(key)[:8]
+
+
+def _described(run: Run) -> str:
+    what = "all sentences" if run.kind is RunKind.BULK else f"{run.scenes:,} sentence{'' if run.scenes == 1 else 's'}"
+    progress = f"{run.progress.settled:,} of {run.progress.total:,}"
+    return f"{what} of project {_short(run.project_id)}, {run.status}, {progress}"
 
 
 def _whole_id(given: str) -> UUID | None:

@@ -90,7 +90,12 @@ class Terminal:
         """Yes, unless somebody says no. Nobody there counts as yes."""
         if not self.can_ask:
             return True
-        return not self.out.input(Text(f"{question} [Y/n] ")).strip().lower().startswith("n")
+        try:
+            answer = self.out.input(Text(f"{question} [Y/n] "))
+        except EOFError:  # Ctrl-D
+            self.say("")
+            return False
+        return not answer.strip().lower().startswith("n")
 
     def rows(self, columns: Sequence[Column], rows: Sequence[Sequence[str | Text]]) -> None:
         """A table for a person; tabs and whole values, without headings, for a program."""

@@ -10,6 +10,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from prometheus_client import make_wsgi_app
 
 from shared.settings import SettingsError
+from shared.token import is_authorized
 
 
 class _Server(ThreadingMixIn, WSGIServer):
@@ -22,8 +23,8 @@ class _Quiet(WSGIRequestHandler):
 
 
 @contextmanager
-def serve_health(host: str, port: int, ready: Callable[[], str | None]) -> Iterator[None]:
-    """Answer probes in a thread while the block runs.
+def serve_health(host: str, port: int, token: str | None, ready: Callable[[], str | None]) -> Iterator[None]:
+    """Answer probes in a thread while the block runs; the metrics only to who sends the token, where there is one.
 
     `ready` returns None when the service can do its work, else one sentence that says why not.
     """
@@ -32,6 +33,9 @@ def serve_health(host: str, port: int, ready: Callable[[], str | None]) -> Itera
     def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         match environ["PATH_INFO"]:
             case "/metrics":
+                if not is_authorized(token, authorization=environ.get("HTTP_AUTHORIZATION"), cookie=None):
+                    start_response("401 Unauthorized", [("Content-Type", "text/plain"), ("WWW-Authenticate", "Bearer")])
+                    return [b"Send the header `Authorization: Bearer` with the API_TOKEN of this service.\n"]
                 return metrics(environ, start_response)  # type: ignore[no-any-return]
             case "/healthz":
                 reason = None

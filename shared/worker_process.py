@@ -44,7 +44,7 @@ def run_worker(
     async def serve() -> None:
         worker = Worker(stage, make_generator, settings, name, artifacts)
         log.info("worker_started", worker=name)
-        with serve_health(host, port, lambda: worker.trouble):
+        with serve_health(host, port, settings.token, lambda: worker.trouble):
             await worker.run()
         log.info("worker_ended", worker=name)
 

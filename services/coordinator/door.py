@@ -53,7 +53,7 @@ class Door:
             # itself is no such page, and may use any name or address: one of many replicas has no name of its own.
             return 400, f"This service is not reached as {host[:100]!r}; name it in ALLOWED_HOSTS."
         origin = headers.get("origin")
-        if origin and method not in ("GET", "HEAD") and urlsplit(origin).netloc != host and origin not in self._origins:
+        if origin and method not in ("GET", "HEAD") and _place(origin) != host and origin not in self._origins:
             return 403, f"Requests from the page {origin[:100]!r} are not accepted; name it in ALLOWED_ORIGINS."
         guarded = path.startswith("/api/") or path in ("/metrics", "/openapi.json")
         if guarded and path not in OPEN_PATHS:
@@ -90,6 +90,14 @@ def _name(host: str) -> str:
     if host.startswith("["):
         return host[: host.find("]") + 1].lower()
     return host.partition(":")[0].lower()
+
+
+def _place(origin: str) -> str | None:
+    """Name and port of the page's address; None where it is no address."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
 
 
 def listed(setting: str) -> list[str]:

@@ -87,13 +87,14 @@ def retry(
     """
     with advance.change(_project_of(advance, run_id)) as change:
         _check_alive(change.head)
-        row = scenes.run_row(change.connection, run_id)
+        row = _run_row(change, run_id)
         failed = [s for s in scenes.of_run(change.connection, run_id) if s.status is SceneStatus.FAILED]
         failed = [s for s in failed if cause is None or (s.failure and s.failure.cause == cause)]
         if sentence_ids is not None:
             failed = [s for s in failed if s.sentence_id in set(sentence_ids)]
         press = Press(
-            order=Order(row.order) if row else Order.IMAGES_FIRST,
+            order=Order(row.order),
+            stages=tuple(Stage(stage) for stage in row.stages.split(",")),
             sentence_ids=tuple(scene.sentence_id for scene in failed),
             fits=fits,
         )

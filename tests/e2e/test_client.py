@@ -15,6 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -193,8 +194,21 @@ def test_going_on_with_a_project_makes_what_is_missing(studio: Stack, tmp_path: 
     second = videogen(studio.url, "generate", "--project", project_id[:13])
     assert second.returncode == 0, second
     assert "Making 0 images and 3 videos." in second.stdout
-    third = videogen(studio.url, "generate", "--project", project_id, "--out", tmp_path / "out")
+    summary = tmp_path / "summary.json"
+    third = videogen(
+        studio.url, "generate", "--project", project_id, "--out", tmp_path / "out", "--summary-json", summary
+    )
     assert third.returncode == 0
+    assert json.loads(summary.read_text()) == {
+        "sentences": 3,
+        "images": 3,
+        "videos": 3,
+        "failed": 0,
+        "seconds": 0.0,
+        "outcome": "completed",
+        "project_id": project_id,
+        "run_id": None,
+    }
     assert "There is nothing to do" in third.stdout
     assert "6 files" in third.stdout
     fourth = videogen(studio.url, "generate", "--project", project_id, "--replace", "video", "--sentence", "2")
@@ -228,6 +242,33 @@ def test_a_failing_sentence_is_told_and_can_be_retried(studio: Stack, tmp_path: 
     assert "None of these sentences failed" in none.stderr
 
 
+def test_a_retry_finds_what_was_asked_for_in_whichever_run_and_leaves_other_runs_alone(studio: Stack) -> None:
+    board = studio.project(["fail:one", "fail:two", "Fine."])
+    project_id = board["project"]["id"]
+    runs = []
+    for sentence in board["sentences"]:
+        runs.append(studio.press(project_id, sentence_ids=[sentence["id"]]))
+        studio.ended(runs[-1]["id"])
+
+    def retried(*arguments: str) -> str:
+        """The run whose failures are made again."""
+        done = videogen(studio.url, "retry", *arguments, "--detach")
+        assert done.returncode == 0, done
+        newest = studio.api.get(f"/projects/{project_id}/runs").json()["runs"][0]
+        studio.ended(newest["id"])
+        return str(newest["retry_of"])
+
+    for wanted, complaint in (
+        ((runs[2]["id"],), "Nothing failed in this run."),
+        ((runs[1]["id"], "--sentence", "1"), "None of these sentences failed in this run."),
+        ((project_id, "--cause", "three"), "Nothing failed for the cause 'three'."),
+    ):
+        refused = videogen(studio.url, "retry", *wanted, "--detach")
+        assert (refused.returncode, refused.stderr.strip()) == (2, f"videogen: {complaint}")
+    assert retried(project_id, "--sentence", "1") == runs[0]["id"]
+    assert retried(project_id, "--cause", "two") == runs[1]["id"]
+
+
 def test_failures_are_grouped_by_cause_on_a_terminal(studio: Stack, tmp_path: Path) -> None:
     story = write(tmp_path, "fail:rare\n\nfail:often\n\nfail:often\n")
     terminal = OnTerminal(studio.url, "generate", story, NO_COLOR="1")
@@ -258,8 +299,13 @@ def test_failures_are_grouped_by_cause_on_a_terminal(studio: Stack, tmp_path: Pa
         (b"A story.", ("--fps", "many"), r"--fps"),
         (b"A story.", ("--order", "upwards"), r"--order"),
         (b"A story.", ("--sentence", "7"), r"--sentence 7: the story has 1 sentence"),
+        (b"One.\nTwo.", ("--lines", "--sentence", "2", "--sentence", "0"), r"--sentence 0: the story has 2 sentences"),
         (b"A story.", ("--project", "abc"), r"Give either a story or --project"),
         (b"A story.", ("--out", "/dev/null/x"), r"--out /dev/null/x: no files can be written there"),
+        (b"A story.", ("--summary-json", "/nonexistent/x"), r"--summary-json /nonexistent/x: it cannot be written"),
+        (b"A story.", ("--detach", "--out", "/usr"), r"--detach does not wait for the end"),
+        (b"A story.", ("--detach", "--summary-json", "x.json"), r"--detach does not wait for the end"),
+        (b"A story.", ("--summary-json", "/usr"), r"--summary-json /usr: it cannot be written \(Is a directory\)"),
     ],
 )
 def test_bad_input_gets_one_clear_sentence(
@@ -267,8 +313,10 @@ def test_bad_input_gets_one_clear_sentence(
 ) -> None:
     path = tmp_path / "story.txt"
     path.write_bytes(content)
+    before = studio.api.get("/projects").json()["total"]
     done = videogen(studio.url, "generate", path, *arguments)
     assert done.returncode == 2, done
+    assert studio.api.get("/projects").json()["total"] == before
     assert re.search(expected, done.stderr), done.stderr
     assert "Traceback" not in done.stderr
     assert "Making" not in done.stdout
@@ -290,12 +338,77 @@ def test_what_is_not_there_is_said(studio: Stack, tmp_path: Path) -> None:
         assert expected in done.stderr
 
 
+@pytest.mark.parametrize("option", ["--out", "--summary-json"])
+def test_what_cannot_be_written_is_said_before_a_run_is_made_or_watched(studio: Stack, option: str) -> None:
+    before = studio.api.get("/projects").json()["total"]
+    for command in ("generate", "retry", "watch"):
+        story = ["-"] if command == "generate" else [str(uuid4())]
+        done = videogen(studio.url, command, *story, option, "/dev/null/x", stdin=b"A story.")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert f"{option} /dev/null/x" in done.stderr
+    assert studio.api.get("/projects").json()["total"] == before
+
+
+def test_a_summary_is_replaced_at_the_end_and_not_before(studio: Stack, tmp_path: Path) -> None:
+    old, new = tmp_path / "old.json", tmp_path / "new.json"
+    old.write_text("what the last run said")
+    for summary in (old, new):
+        assert videogen(studio.url, "generate", tmp_path / "none", "--summary-json", summary).returncode == 2
+    assert old.read_text() == "what the last run said"
+    assert not new.exists()
+    for summary in (old, new):
+        assert videogen(studio.url, "generate", write(tmp_path, "One."), "--summary-json", summary).returncode == 0
+        assert json.loads(summary.read_text())["videos"] == 1
+    piped = videogen(studio.url, "generate", write(tmp_path, "One."), "--summary-json", "/dev/stderr")
+    assert json.loads(piped.stderr)["videos"] == 1
+
+
+def test_the_files_come_though_the_summary_cannot_be_written_any_more(studio: Stack, tmp_path: Path) -> None:
+    folder, out = tmp_path / "reports", tmp_path / "out"
+    folder.mkdir()
+    story = write(tmp_path, "take:2 one")
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-m", "client", "generate", story, "--out", out, "--summary-json", folder / "x.json"],
+        env=environment(studio.url),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout
+    while "Making" not in process.stdout.readline():
+        pass
+    folder.rmdir()
+    output, complaint = process.communicate(timeout=WITHIN_S)
+    assert process.returncode == 2
+    assert "--summary-json" in complaint
+    assert f"2 files in {out}" in output
+    assert len(list(out.iterdir())) == 2
+
+
 def test_a_studio_that_cannot_be_reached() -> None:
     url = f"http://127.0.0.1:{free_port()}"
     done = videogen(url, "list")
     assert done.returncode == 4
     assert f"The studio does not answer at {url}: start it with `make run`, or set VIDEOGEN_URL." in done.stderr
-    assert videogen("127.0.0.1:8700", "list").returncode == 2
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "127.0.0.1:8700",
+        "http://",
+        "http://[",
+        "http://[x]",
+        "http://127.0.0.1:port",
+        "http://..",
+        "ftp://x",
+        "http://\x01",
+    ],
+)
+def test_an_address_that_is_none_is_said(url: str) -> None:
+    done = videogen(url, "list")
+    assert done.returncode == 2
+    assert done.stderr == f"videogen: VIDEOGEN_URL is {url!r}, and should look like http://127.0.0.1:8700.\n"
 
 
 def test_something_else_under_the_address_is_not_believed() -> None:
@@ -340,6 +453,44 @@ def test_pause_resume_cancel_from_another_terminal(studio: Stack, tmp_path: Path
     assert "ended already" in repeated.stdout
 
 
+def test_of_several_runs_the_one_to_stop_is_named_and_not_guessed(studio: Stack) -> None:
+    board = studio.project([f"take:60 sentence {number}" for number in range(3)])
+    project_id, done = board["project"]["id"], board["sentences"][2]
+    run = studio.press(project_id, sentence_ids=[done["id"]])
+    bulk = studio.press(project_id)
+    studio.api.post(f"/runs/{run['id']}/cancel").raise_for_status()
+    studio.ended(run["id"])
+    single = studio.press(project_id, sentence_ids=[done["id"]])
+    other_id, other = started(studio, "take:60 elsewhere")
+
+    def refused(*arguments: str) -> str:
+        refusal = videogen(studio.url, *arguments)
+        assert (refusal.returncode, refusal.stdout) == (2, ""), refusal
+        return refusal.stderr
+
+    both = [
+        f"{single['id'][:8]} (1 sentence of project {project_id[:8]}, running, 0 of 1)",
+        f"{bulk['id'][:8]} (all sentences of project {project_id[:8]}, running, 0 of 2)",
+    ]
+    for command in ("cancel", "pause"):
+        for given in (project_id, project_id[:8]):
+            told = refused(command, given)
+            assert f"There are 2 runs to {command}: {both[0]}, {both[1]}." in told
+            assert f"Name one, such as {single['id'][:8]}." in told
+        assert f"There are 3 runs to {command}: {other['id'][:8]} (all sentences of project" in refused(command)
+    assert [studio.run(each["id"])["run"]["status"] for each in (bulk, single, other)] == ["running"] * 3
+
+    # One that is named is the one; and so is the only one that fits.
+    assert videogen(studio.url, "pause", "--now", bulk["id"][:8]).returncode == 0
+    assert [studio.run(each["id"])["run"]["status"] for each in (bulk, single)] == ["paused", "running"]
+    assert videogen(studio.url, "resume").returncode == 0
+    assert studio.run(bulk["id"])["run"]["status"] == "running"
+    assert videogen(studio.url, "cancel", single["id"]).returncode == 0
+    assert videogen(studio.url, "cancel", other_id[:8]).returncode == 0
+    assert videogen(studio.url, "cancel").returncode == 0
+    assert [studio.run(each["id"])["run"]["status"] for each in (bulk, single, other)] == ["cancelled"] * 3
+
+
 def test_watching_a_run_that_somebody_cancels(studio: Stack) -> None:
     project_id, run = started(studio, "take:60 long")
     watching = subprocess.Popen(
@@ -374,6 +525,15 @@ def test_without_a_terminal_a_signal_leaves_it_running(studio: Stack, tmp_path: 
     project_id = project_in(head)
     assert f"videogen watch {project_id[:8]}" in rest
     assert studio.storyboard(project_id)["runs"][0]["status"] == "running"
+
+
+@pytest.mark.parametrize("keys", ["n\n", "\x04"])
+def test_who_does_not_say_yes_to_many_files_starts_nothing(studio: Stack, tmp_path: Path, keys: str) -> None:
+    terminal = OnTerminal(studio.url, "generate", write(tmp_path, "\n\n".join(["A sentence."] * 60)))
+    terminal.wait_for("Make 60 images and 60 videos")
+    terminal.type(keys)
+    assert terminal.end() == 3
+    assert studio.storyboard(project_in(without_codes(terminal.text)))["runs"] == []
 
 
 def test_ctrl_c_asks_and_leaves_it_running(studio: Stack, tmp_path: Path) -> None:
@@ -441,6 +601,13 @@ def test_a_split_is_shown_and_kept_nowhere(studio: Stack, tmp_path: Path) -> Non
         "3\tNobody answers.",
     ]
     assert studio.api.get("/projects").json()["total"] == before
+
+
+def test_an_export_of_nothing_is_no_success(studio: Stack, tmp_path: Path) -> None:
+    project_id = studio.project(["One."])["project"]["id"]
+    done = videogen(studio.url, "export", project_id, "--out", tmp_path / "out")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "There is nothing to download yet" in done.stderr
 
 
 def test_a_deleted_project_comes_back(studio: Stack) -> None:

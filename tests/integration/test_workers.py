@@ -16,6 +16,8 @@ from tests.fixtures.checker import check
 from tests.fixtures.stack import Service, Stack, eventually, free_port
 from tests.fixtures.watcher import watching
 
+TOKEN = "s3cret-word"
+
 
 def told(stack: Stack, stage: str = "image") -> dict[str, Any]:
     """What the worker of this stage said last; empty where nobody was heard of."""
@@ -98,6 +100,25 @@ def test_a_worker_is_not_ready_while_it_loads(sqlite_stack: Stack) -> None:
     assert ready().status_code == 503
     load.write_text("3")
     eventually(lambda: ready().status_code == 200, what="the worker being ready")
+
+
+def test_a_worker_shows_its_metrics_to_who_has_the_token_and_its_probes_to_all(sqlite_stack: Stack) -> None:
+    port = free_port()
+    sqlite_stack.worker("image", IMAGE_WORKER_PORT=str(port), API_TOKEN=TOKEN)
+
+    def got(path: str, authorization: str = "") -> httpx.Response:
+        headers = {"Authorization": authorization} if authorization else {}
+        return httpx.get(f"http://127.0.0.1:{port}{path}", headers=headers)
+
+    eventually(lambda: got("/readyz").status_code == 200, what="the worker being ready")
+    assert got("/healthz").status_code == 200
+    for given in ("", "Bearer wrong", f"Basic {TOKEN}", TOKEN):
+        refused = got("/metrics", given)
+        assert (refused.status_code, refused.headers["WWW-Authenticate"]) == (401, "Bearer")
+        assert "videogen" not in refused.text
+        assert TOKEN not in refused.text
+    told = got("/metrics", f"Bearer {TOKEN}")
+    assert (told.status_code, "videogen_worker_busy" in told.text) == (200, True)
 
 
 def test_what_a_job_will_look_like_is_shown_a_few_times_a_second_and_never_stored(sqlite_stack: Stack) -> None:

@@ -116,7 +116,10 @@ def test_on_this_machine_the_socket_has_the_name_of_the_page(
         assert desk.api.get("/config", headers={"Host": host}).json()["socket_url"] == told
 
 
-@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:9", "file://", "http://localhost"])
+@pytest.mark.parametrize(
+    "origin",
+    ["http://evil.example", "null", "http://127.0.0.1:9", "file://", "http://localhost", "http://[", "http://[x]", "["],
+)
 def test_a_page_of_another_origin_changes_nothing(desk: Desk, origin: str) -> None:
     before = desk.dump()
     for method, path in [("POST", "/projects"), ("DELETE", f"/projects/{uuid4()}"), ("PATCH", f"/projects/{uuid4()}")]:

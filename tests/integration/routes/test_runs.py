@@ -390,6 +390,28 @@ def test_retry_makes_the_failed_sentences_again_and_keeps_their_images(desk: Des
     assert post(desk, run, "retry-failed") == (200, again)
 
 
+@pytest.mark.parametrize(
+    ("stages", "texts"), [(["image"], ["A fail:nsfw"]), (BOTH, ["A fail:nsfw", "B failvideo:oom"])]
+)
+def test_a_retry_may_make_what_its_run_might(desk: Desk, stages: list[str], texts: list[str]) -> None:
+    _, run = press(desk, desk.project(*texts), stages=stages)
+    desk.work_off(run["id"])
+    _, again = post(desk, run, "retry-failed")
+    assert (again["stages"], len(detail(desk, again)["scenes"])) == (stages, len(texts))
+    assert post(desk, run, "retry-failed") == (200, again)
+    desk.work_off(again["id"])
+    _, third = post(desk, again, "retry-failed")
+    assert third["stages"] == stages
+
+
+def test_a_retry_of_a_run_of_videos_makes_videos(desk: Desk) -> None:
+    board = desk.generated("A failvideo:oom")
+    _, run = press(desk, board, stages=["video"])
+    desk.work_off(run["id"])
+    _, again = post(desk, run, "retry-failed")
+    assert (again["stages"], detail(desk, again)["scenes"][0]["plan"]) == (["video"], ["video"])
+
+
 def test_retry_takes_one_cause_or_named_sentences(desk: Desk) -> None:
     board = desk.generated("A fail:nsfw", "B fail:oom", "C fail:oom", "D fine")
     run = board["runs"][0]
