@@ -18,7 +18,7 @@ from tests.fixtures.checker import check
 from tests.fixtures.desk import Desk, open_desk, serving
 from tests.fixtures.proxy import proxy_to
 from tests.fixtures.s3 import S3Server
-from tests.fixtures.stack import Stack, eventually, running_stack
+from tests.fixtures.stack import SHORT_LEASE, Stack, eventually, running_stack
 
 OFTEN = {"COLLECT_S": "0.2"}
 
@@ -158,6 +158,7 @@ def test_of_two_coordinators_one_removes(amqp: tuple[str, str], postgres_url: st
 
 def test_a_project_with_a_job_in_hand_is_left_until_that_has_ended(stack: Stack) -> None:
     stack.crashed = True
+    stack.settings |= SHORT_LEASE
     stack.start()
     witness = made(stack, 1)
     busy = str(stack.project(["does not listen hang"])["project"]["id"])

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.fixtures.checker import check
-from tests.fixtures.stack import NotInTime, Stack, eventually
+from tests.fixtures.stack import SHORT_LEASE, NotInTime, Stack, eventually
 
 SENTENCES = [f"survives {n} take:0.03" for n in range(8)]
 
@@ -141,7 +141,7 @@ def test_a_scene_that_kills_its_worker_three_times_fails_and_the_others_go_on(st
 
 def test_a_frozen_worker_loses_its_lease_and_its_late_result_does_no_harm(stack: Stack) -> None:
     stack.crashed = True
-    stack.coordinator()
+    stack.coordinator(**SHORT_LEASE)
     stack.worker("video")
     frozen = stack.worker("image", "image-frozen")
     run = stack.press(stack.project(["frozen in the middle take:1.5"])["project"]["id"], stages=["image"])
@@ -275,7 +275,7 @@ def planted(stack: Stack, fault: str) -> dict[str, str]:
 def test_acknowledging_before_publishing_loses_work_and_is_noticed(sqlite_stack: Stack) -> None:
     stack = sqlite_stack
     fault = planted(stack, "ack_before_publish,no_republish,no_lease")
-    stack.coordinator(**fault)
+    stack.coordinator(**fault, **SHORT_LEASE)
     stack.worker("image", CRASH_AT="worker.before_report:3", **fault)
     stack.worker("video")
     run = stack.press(stack.project(SENTENCES)["project"]["id"])
@@ -358,7 +358,7 @@ def test_publishing_without_an_outbox_loses_jobs_and_is_noticed(sqlite_stack: St
 
 def test_without_leases_a_dead_workers_job_hangs_and_is_noticed(sqlite_stack: Stack) -> None:
     stack = sqlite_stack
-    stack.coordinator(**planted(stack, "no_lease"))
+    stack.coordinator(**planted(stack, "no_lease"), **SHORT_LEASE)
     stack.worker("image", CRASH_AT="worker.after_claim")
     run = stack.press(stack.project(SENTENCES)["project"]["id"], stages=["image"])
     dies(stack, "image-worker")

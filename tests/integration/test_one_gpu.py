@@ -107,6 +107,7 @@ def test_a_killed_holder_frees_the_gpu(shared: Stack) -> None:
     eventually(lambda: shared.run(run["id"])["run"]["videos"]["done"] == 1, within_s=10, what="the video")
     assert collisions(shared) == []
     shared.api.post(f"/runs/{run['id']}/cancel").raise_for_status()
+    shared.restart("image-worker")  # Who comes back tells that it has nothing in hand.
     shared.ended(run["id"])
 
 

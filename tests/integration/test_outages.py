@@ -16,7 +16,7 @@ from scripts.ports import free_block
 from scripts.postgres import Postgres
 from tests.fixtures.checker import check
 from tests.fixtures.proxy import proxy_to
-from tests.fixtures.stack import Stack, eventually, running_stack
+from tests.fixtures.stack import SHORT_LEASE, Stack, eventually, running_stack
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -131,6 +131,7 @@ def test_the_broker_takes_the_message_of_a_long_job_back(frail_stack: Stack) -> 
 
 
 def test_the_coordinator_sleeps_longer_than_a_lease_and_takes_nothing_back(stack: Stack) -> None:
+    stack.settings |= SHORT_LEASE
     stack.start()
     run = stack.press(stack.project(["through the night take:7"])["project"]["id"], stages=["image"])
     eventually(stack.history, what="the job")
