@@ -4,6 +4,7 @@ import base64
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,6 +15,13 @@ from shared.worker_process import DEVICE_LOST
 from tests.fixtures.checker import check
 from tests.fixtures.stack import Service, Stack, eventually, free_port
 from tests.fixtures.watcher import watching
+
+
+def let_load(load: Path, said: str) -> None:
+    """In one step: a generator that reads a file that is still empty takes that for the reason why it cannot load."""
+    new = load.with_suffix(".new")
+    new.write_text(said)
+    new.replace(load)
 
 
 def told(stack: Stack, stage: str = "image") -> dict[str, Any]:
@@ -32,17 +40,17 @@ def says(stack: Stack, state: str, detail: str, stage: str = "image") -> None:
 def test_loading_is_told_part_by_part_and_no_job_is_taken_before_its_end(sqlite_stack: Stack) -> None:
     stack = sqlite_stack
     load = stack.folder / "load"
-    load.write_text("0")
+    let_load(load, "0")
     stack.coordinator()
     stack.worker("image", SCRIPTED_LOAD=str(load))
     says(stack, "starting", "loading 1 of 3: text encoder")
     run = stack.press(stack.project(["waits for the model"])["project"]["id"], stages=["image"])
-    load.write_text("2")
+    let_load(load, "2")
     says(stack, "starting", "loading 3 of 3: decoder")
     assert told(stack)["generator"] == "tests.generators:Scripted"
     eventually(lambda: stack.ready("image") == 1, what="the job on the queue")
     assert stack.run(run["id"])["scenes"][0]["status"] == "queued"
-    load.write_text("3")
+    let_load(load, "3")
     assert stack.ended(run["id"])["run"]["images"]["done"] == 1
     says(stack, "idle", "")
     assert told(stack)["generator"] == "scripted"
@@ -51,7 +59,7 @@ def test_loading_is_told_part_by_part_and_no_job_is_taken_before_its_end(sqlite_
 def test_a_worker_that_loads_ends_in_order_when_it_is_told_to(sqlite_stack: Stack) -> None:
     stack = sqlite_stack
     load = stack.folder / "load"
-    load.write_text("1")
+    let_load(load, "1")
     stack.coordinator()
     worker = stack.worker("image", SCRIPTED_LOAD=str(load))
     says(stack, "starting", "loading 2 of 3: model")
@@ -64,11 +72,11 @@ def test_a_model_that_cannot_be_loaded_ends_the_worker_and_the_creator_learns_wh
     stack = sqlite_stack
     why = "IMAGE_MODEL=nobody/nothing is not on this machine: run `make models`."
     load = stack.folder / "load"
-    load.write_text("1")
+    let_load(load, "1")
     stack.coordinator()
     worker = stack.worker("image", SCRIPTED_LOAD=str(load))
     says(stack, "starting", "loading 2 of 3: model")
-    load.write_text(why)
+    let_load(load, why)
     assert worker.process
     assert worker.process.wait(20) == 2
     assert worker.text().splitlines()[-1] == f"image-worker: {why}"
@@ -76,7 +84,7 @@ def test_a_model_that_cannot_be_loaded_ends_the_worker_and_the_creator_learns_wh
     run = stack.press(stack.project(["nobody makes it"])["project"]["id"], stages=["image"])
     notice = eventually(lambda: stack.run(run["id"])["run"]["notice"], what="the notice")
     assert notice == {"cause": "no_image_worker", "message": f"The image worker does not run: {why}"}
-    load.write_text("3")
+    let_load(load, "3")
     worker.start()
     ended = stack.ended(run["id"])["run"]
     assert (ended["images"]["done"], ended["notice"]) == (1, None)
@@ -86,7 +94,7 @@ def test_a_model_that_cannot_be_loaded_ends_the_worker_and_the_creator_learns_wh
 def test_a_worker_is_not_ready_while_it_loads(sqlite_stack: Stack) -> None:
     stack = sqlite_stack
     load, port = stack.folder / "load", free_port()
-    load.write_text("1")
+    let_load(load, "1")
     stack.coordinator()
     stack.worker("image", SCRIPTED_LOAD=str(load), IMAGE_WORKER_PORT=str(port))
 
@@ -95,7 +103,7 @@ def test_a_worker_is_not_ready_while_it_loads(sqlite_stack: Stack) -> None:
 
     eventually(lambda: ready().text == "loading 2 of 3: model\n", what="the probe to tell what is loaded")
     assert ready().status_code == 503
-    load.write_text("3")
+    let_load(load, "3")
     eventually(lambda: ready().status_code == 200, what="the worker being ready")
 
 
