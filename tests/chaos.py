@@ -20,7 +20,7 @@ from scripts.broker import PORTS, Broker
 from scripts.ports import free_block
 from scripts.postgres import Postgres
 from tests.fixtures.checker import INVARIANTS, Evidence
-from tests.fixtures.stack import Stack, eventually, running_stack
+from tests.fixtures.stack import SHORT_LEASE, Stack, eventually, running_stack
 
 Say = Callable[[str], None]
 
@@ -165,6 +165,7 @@ class Chaos:
 def torment(stack: Stack, *, seconds: float, seed: int, say: Say) -> list[str]:
     """Start a studio, torment it for a while, let it settle. Returns the broken promises."""
     say(f"seed {seed}, {seconds:g} s")
+    stack.settings |= SHORT_LEASE
     stack.start()
     stack.worker("image", "image-worker-b")
     chaos = Chaos(stack, seed, say)

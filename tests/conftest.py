@@ -4,10 +4,15 @@ from collections.abc import Generator
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.fixtures.stack import Stack
 
 pytest_plugins = ["tests.fixtures.servers", "tests.fixtures.s3"]
+
+# How long an example takes says how busy the machine is, and nothing about what is tested.
+settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("steady")
 
 #: Tests of one group run one after the other: two browsers or two dying brokers at once make each other slow.
 GROUPS = {

@@ -60,8 +60,10 @@ def _started(stack: Stack) -> Stack:
     return stack
 
 
-def sentences(count: int, prompt: str = "take:0.15") -> list[dict[str, Any]]:
-    return [{"text": f"This is sentence {number} of the story.", "prompt": prompt} for number in range(1, count + 1)]
+def sentences(count: int, prompt: str = "take:0.15", *, first: str = "") -> list[dict[str, Any]]:
+    """`first`: the prompt of the first one, where a test must see it being made."""
+    prompts = [first or prompt] + [prompt] * (count - 1)
+    return [{"text": f"This is sentence {n} of the story.", "prompt": prompt} for n, prompt in enumerate(prompts, 1)]
 
 
 def open_board(context: BrowserContext, stack: Stack, given: list[Any], **more: Any) -> tuple[Page, str]:
@@ -126,7 +128,7 @@ def axe_findings(page: Page) -> list[str]:
 
 
 def test_press_counter_rises_cards_fill_and_a_toast_comes(context: BrowserContext, studio: Stack) -> None:
-    page, _ = open_board(context, studio, sentences(4))
+    page, _ = open_board(context, studio, sentences(4, first="take:1"))
     expect(page.get_by_text("4 images, 4 videos")).to_be_visible()
     page.evaluate(
         """() => {
@@ -177,7 +179,7 @@ def test_the_card_changes_in_the_frame_of_the_press(context: BrowserContext, stu
 
 
 def test_cancel_in_the_middle(context: BrowserContext, studio: Stack) -> None:
-    page, project_id = open_board(context, studio, sentences(8, "take:0.4"))
+    page, project_id = open_board(context, studio, sentences(8, "take:1"))
     press(page)
     passes(page, 1, "Video follows the images")
     page.get_by_role("button", name="Cancel", exact=True).click()
@@ -192,7 +194,7 @@ def test_cancel_in_the_middle(context: BrowserContext, studio: Stack) -> None:
 
 
 def test_pause_and_resume(context: BrowserContext, studio: Stack) -> None:
-    page, _ = open_board(context, studio, sentences(4, "take:0.3"))
+    page, _ = open_board(context, studio, sentences(4, first="take:1"))
     press(page)
     passes(page, 1, "Making image")
     page.get_by_role("button", name="Pause").click()
@@ -349,7 +351,7 @@ def test_a_seed_is_kept_once_it_is_locked(context: BrowserContext, studio: Stack
 
 
 def test_reload_in_the_middle(context: BrowserContext, studio: Stack) -> None:
-    page, _ = open_board(context, studio, sentences(6, "take:0.4"))
+    page, _ = open_board(context, studio, sentences(6, "image/take:1 video/take:0.1"))
     press(page)
     passes(page, 2, "Video follows the images")
     before = counter(page)
@@ -519,7 +521,7 @@ def test_an_end_that_nobody_saw_is_told_later(context: BrowserContext, studio: S
 
 
 def test_offline_and_back(context: BrowserContext, studio: Stack) -> None:
-    page, _ = open_board(context, studio, sentences(4, "take:0.3"))
+    page, _ = open_board(context, studio, sentences(4, "take:0.3", first="take:1"))
     press(page)
     passes(page, 1, "Making image")
     context.set_offline(True)
@@ -531,7 +533,7 @@ def test_offline_and_back(context: BrowserContext, studio: Stack) -> None:
 
 
 def test_three_hundred_sentences(context: BrowserContext, studio: Stack) -> None:
-    page, project_id = open_board(context, studio, sentences(300, "take:0.01"))
+    page, project_id = open_board(context, studio, sentences(300, "take:0.1"))
     expect(page.get_by_text("300 images, 300 videos")).to_be_visible()
     assert page.locator("article").count() < 60
     press(page)
@@ -583,7 +585,7 @@ def test_a_worker_that_loads_and_one_that_cannot_explain_themselves(
 
 
 def test_the_notifier_is_killed_and_restarted_in_the_middle(context: BrowserContext, stack: Stack) -> None:
-    page, _ = open_board(context, stack, sentences(5, "take:0.5"))
+    page, _ = open_board(context, stack, sentences(5, "take:0.5", first="take:1"))
     press(page)
     passes(page, 1, "Making image")
     stack.services["notifier"].kill()
@@ -597,7 +599,7 @@ def test_the_notifier_is_killed_and_restarted_in_the_middle(context: BrowserCont
 
 
 def test_the_coordinator_is_killed_and_restarted_in_the_middle(context: BrowserContext, stack: Stack) -> None:
-    page, project_id = open_board(context, stack, sentences(5, "take:0.4"))
+    page, project_id = open_board(context, stack, sentences(5, "take:0.4", first="take:1"))
     press(page)
     passes(page, 1, "Making image")
     stack.services["coordinator"].kill()
@@ -677,7 +679,7 @@ def _change_a_card(page: Page) -> None:
 
 
 def test_what_is_said_aloud(context: BrowserContext, studio: Stack) -> None:
-    page, _ = open_board(context, studio, sentences(4, "take:0.2"))
+    page, _ = open_board(context, studio, sentences(4, "take:0.6"))
     page.evaluate(
         """() => {
             window.spoken = [];
@@ -880,7 +882,7 @@ def test_addresses_that_lead_nowhere(context: BrowserContext, studio: Stack) -> 
 @pytest.mark.parametrize("scheme", ["dark", "light"])
 @pytest.mark.parametrize("width", [1280, 390])
 def test_axe_finds_nothing(browser: Browser, studio: Stack, scheme: Any, width: int) -> None:
-    given = sentences(4, "take:0.2")
+    given = sentences(4, "take:0.2", first="take:1")
     given[2]["prompt"] = "video/fail:out_of_memory"
     project_id = studio.project(given)["project"]["id"]
     opened = browser.new_context(

@@ -46,14 +46,10 @@ def stack(request: pytest.FixtureRequest, amqp: tuple[str, str], tmp_path: Path)
 
 @pytest.fixture(params=COMBINATIONS)
 def frail_stack(request: pytest.FixtureRequest, own_broker: Broker, tmp_path: Path) -> Iterator[Stack]:
-    """The same on a broker of its own, which the test may kill; `broker` is that.
-
-    Leases last longer than services take to connect again, as they do with the usual settings.
-    """
+    """The same on a broker of its own, which the test may kill; `broker` is that."""
     own_broker.start()
     with combination(request, request.param, (own_broker.url, own_broker.management_url), tmp_path) as stack:
         stack.broker = own_broker
-        stack.settings["LEASE_TICKS"] = "20"
         yield stack
 
 

@@ -290,9 +290,9 @@ def test_a_story_is_made_shown_and_exported(stack: Stack, bucket: Bucket) -> Non
     assert check(stack) == []
 
 
-def test_a_worker_that_cannot_store_waits_and_no_work_is_lost(stack: Stack, proxy: Proxy) -> None:
+def test_a_worker_that_cannot_store_waits_and_no_work_is_lost(proxy: Proxy, stack: Stack) -> None:
     stack.start()
-    project = stack.project(["made once take:1"])["project"]
+    project = stack.project(["made once image/take:3"])["project"]
     run = stack.press(project["id"])
     eventually(stack.history, what="the job")
     break_off(proxy)
@@ -308,7 +308,7 @@ def test_a_worker_that_cannot_store_waits_and_no_work_is_lost(stack: Stack, prox
     assert check(stack) == []
 
 
-def test_a_worker_that_cannot_read_its_image_waits(stack: Stack, proxy: Proxy) -> None:
+def test_a_worker_that_cannot_read_its_image_waits(proxy: Proxy, stack: Stack) -> None:
     stack.start()
     project = stack.project(["image first"])["project"]
     stack.ended(stack.press(project["id"], stages=["image"])["id"])
@@ -320,7 +320,7 @@ def test_a_worker_that_cannot_read_its_image_waits(stack: Stack, proxy: Proxy) -
     assert (ended["run"]["videos"]["done"], ended["scenes"][0]["attempt"]) == (1, 1)
 
 
-def test_a_worker_that_waits_stops_when_it_is_told_to(stack: Stack, proxy: Proxy) -> None:
+def test_a_worker_that_waits_stops_when_it_is_told_to(proxy: Proxy, stack: Stack) -> None:
     stack.start()
     run = stack.press(stack.project(["never stored take:1"])["project"]["id"])
     eventually(stack.history, what="the job")
@@ -343,7 +343,7 @@ def test_a_bucket_that_stays_away_fails_the_scene_with_its_reason(
     assert failure["failure"]["message"].startswith(f"The finished image could not be stored: {bucket_url}: ")
 
 
-def test_an_export_while_the_bucket_is_away_breaks_off_and_works_later(stack: Stack, proxy: Proxy) -> None:
+def test_an_export_while_the_bucket_is_away_breaks_off_and_works_later(proxy: Proxy, stack: Stack) -> None:
     stack.start()
     project = stack.project(["one"])["project"]
     stack.ended(stack.press(project["id"])["id"])

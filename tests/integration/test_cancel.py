@@ -48,7 +48,7 @@ def test_cancel_stops_the_running_job_within_a_step_and_starts_no_other(studio: 
 
 
 def test_no_claim_is_granted_after_cancel_has_answered(studio: Stack) -> None:
-    project = studio.project([f"no claim {n}" for n in range(60)])
+    project = studio.project([f"no claim {n} take:0.1" for n in range(60)])
     run = studio.press(project["project"]["id"])
     eventually(lambda: lines(studio, project), what="the first job")
     cancel(studio, run)
@@ -61,7 +61,7 @@ def test_no_claim_is_granted_after_cancel_has_answered(studio: Stack) -> None:
 
 
 def test_the_messages_of_the_run_leave_the_queue_and_another_runs_stay_in_order(studio: Stack) -> None:
-    blocker = studio.project(["blocker take:1.5"])
+    blocker = studio.project(["blocker take:60"])
     blocking = studio.press(blocker["project"]["id"], stages=["image"])
     eventually(lambda: running(studio, blocker), what="the blocker")
     mine = studio.project([f"mine {n}" for n in range(12)])
@@ -73,6 +73,7 @@ def test_the_messages_of_the_run_leave_the_queue_and_another_runs_stay_in_order(
     assert studio.ended(my_run["id"])["run"]["status"] == "cancelled"
     eventually(lambda: not studio.purging(), what="the purge")
     assert running(studio, blocker)
+    cancel(studio, blocking)
     ended = studio.ended(their_run["id"])["run"]
     studio.ended(blocking["id"])
     assert (ended["images"]["done"], ended["failed"]) == (12, 0)
@@ -110,7 +111,7 @@ def test_cancelling_a_finished_run_changes_nothing(studio: Stack) -> None:
 
 
 def test_cancel_at_the_press_itself(studio: Stack) -> None:
-    project = studio.project([f"at once {n}" for n in range(20)])
+    project = studio.project([f"at once {n} take:1" for n in range(20)])
     for _ in range(5):
         run = studio.press(project["project"]["id"], stages=["image"], replace=["image"])
         cancel(studio, run)
@@ -151,7 +152,7 @@ def test_thirty_cancels_in_a_row_lose_nothing_of_anyone_else(studio: Stack) -> N
 
 
 def test_two_runs_cancelled_at_the_same_time(studio: Stack) -> None:
-    projects = [studio.project([f"both {side} {n} take:0.05" for n in range(10)]) for side in "ab"]
+    projects = [studio.project([f"both {side} {n} take:2" for n in range(10)]) for side in "ab"]
     pressed = [studio.press(project["project"]["id"]) for project in projects]
     eventually(lambda: lines(studio, projects[0]), what="the first job")
     with ThreadPoolExecutor(4) as pool:
@@ -186,7 +187,7 @@ def test_one_scene_is_cancelled_alone(studio: Stack) -> None:
 
 
 def test_pause_lets_the_running_job_finish_and_starts_no_other(studio: Stack) -> None:
-    project = studio.project(["finishes take:0.4", "waits", "waits too"])
+    project = studio.project(["finishes image/take:2", "waits", "waits too"])
     run = studio.press(project["project"]["id"])
     eventually(lambda: running(studio, project), what="the first job")
     paused = studio.api.post(f"/runs/{run['id']}/pause").json()
@@ -203,7 +204,7 @@ def test_pause_lets_the_running_job_finish_and_starts_no_other(studio: Stack) ->
 
 
 def test_pause_now_stops_the_running_job_and_resume_makes_it_again(studio: Stack) -> None:
-    project = studio.project(["interrupted take:0.8"])
+    project = studio.project(["interrupted take:3"])
     run = studio.press(project["project"]["id"], stages=["image"])
     eventually(lambda: running(studio, project), what="the job")
     studio.api.post(f"/runs/{run['id']}/pause", json={"stop_running": True})
@@ -216,7 +217,7 @@ def test_pause_now_stops_the_running_job_and_resume_makes_it_again(studio: Stack
 
 
 def test_a_paused_run_can_be_cancelled(studio: Stack) -> None:
-    project = studio.project([f"paused then cancelled {n} take:0.2" for n in range(4)])
+    project = studio.project([f"paused then cancelled {n} take:2" for n in range(4)])
     run = studio.press(project["project"]["id"])
     studio.api.post(f"/runs/{run['id']}/pause")
     cancel(studio, run)

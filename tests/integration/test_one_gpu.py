@@ -16,7 +16,7 @@ def shared(sqlite_stack: Stack) -> Stack:
     stack = sqlite_stack
     stack.settings |= {
         "GPU_LOCK": str(stack.folder / "gpu.lock"),
-        "GPU_IDLE_S": "1",
+        "GPU_IDLE_S": "3",
         "SCRIPTED_DEVICE": str(stack.folder / "device.jsonl"),
     }
     stack.start()
@@ -71,7 +71,7 @@ def test_images_first_changes_places_once_per_stage_and_never_are_both_there(sha
 
 
 def test_who_waits_says_for_whom_and_is_served_when_the_other_has_nothing_to_do(shared: Stack) -> None:
-    project = shared.project(["quick", "slow image/take:2.5"])
+    project = shared.project(["quick", "slow image/take:6"])
     run = shared.press(project["project"]["id"], order="per_scene")
     holder = shared.services["image-worker"].environment["WORKER_NAME"]
     waits = f"waiting for the GPU, which {holder} uses"
@@ -104,9 +104,10 @@ def test_a_killed_holder_frees_the_gpu(shared: Stack) -> None:
     run = shared.press(shared.project(["quick", "slow image/take:60"])["project"]["id"], order="per_scene")
     eventually(lambda: detail(shared, "video").startswith("waiting for the GPU"), what="the video worker to wait")
     shared.services["image-worker"].kill()
-    eventually(lambda: shared.run(run["id"])["run"]["videos"]["done"] == 1, within_s=10, what="the video")
+    eventually(lambda: shared.run(run["id"])["run"]["videos"]["done"] == 1, what="the video")
     assert collisions(shared) == []
     shared.api.post(f"/runs/{run['id']}/cancel").raise_for_status()
+    shared.restart("image-worker")  # Who comes back tells that it has nothing in hand.
     shared.ended(run["id"])
 
 

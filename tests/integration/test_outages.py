@@ -19,7 +19,7 @@ from scripts.ports import free_block
 from scripts.postgres import Postgres
 from tests.fixtures.checker import check
 from tests.fixtures.proxy import proxy_to
-from tests.fixtures.stack import Stack, eventually, free_port, running_stack
+from tests.fixtures.stack import SHORT_LEASE, Stack, eventually, free_port, running_stack
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -134,6 +134,7 @@ def test_the_broker_takes_the_message_of_a_long_job_back(frail_stack: Stack) -> 
 
 
 def test_the_coordinator_sleeps_longer_than_a_lease_and_takes_nothing_back(stack: Stack) -> None:
+    stack.settings |= SHORT_LEASE
     stack.start()
     run = stack.press(stack.project(["through the night take:7"])["project"]["id"], stages=["image"])
     eventually(stack.history, what="the job")
@@ -173,6 +174,7 @@ def test_a_job_that_comes_again_before_its_result_was_read_is_not_made_again(
         assert check(stack) == []
 
 
+@pytest.mark.timeout(480)
 @pytest.mark.parametrize("how", ["resets", "stalls", "crawls"])
 def test_a_network_that_misbehaves(amqp: tuple[str, str], sqlite_stack: Stack, how: str) -> None:
     stack, address = sqlite_stack, urlsplit(amqp[0])
@@ -194,7 +196,7 @@ def test_a_network_that_misbehaves(amqp: tuple[str, str], sqlite_stack: Stack, h
             relief.join()
         else:
             proxy.piece, proxy.delay_s = 64, 0.001
-        ended = stack.ended(run["id"], within_s=120)["run"]
+        ended = stack.ended(run["id"], within_s=300)["run"]
         assert (ended["images"]["done"], ended["videos"]["done"], ended["failed"]) == (10, 10, 0)
         proxy.piece, proxy.delay_s = 65536, 0.0
         assert check(stack, within_s=60) == []

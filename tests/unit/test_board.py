@@ -362,7 +362,7 @@ def travel(board: Board, items: Sequence[BrowserEvent | Storyboard]) -> None:
             board.apply(item)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(journeys(lossy=False))
 def test_when_nothing_is_lost_it_ends_as_the_database_or_says_that_it_must_fetch(
     journey: tuple[Ledger, list[BrowserEvent | Storyboard]],
@@ -380,7 +380,7 @@ def test_when_nothing_is_lost_it_ends_as_the_database_or_says_that_it_must_fetch
     assert seen(board) == truth(ledger.storyboard())
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(journeys(lossy=True), st.data())
 def test_whatever_is_lost_it_ends_as_the_database_after_the_fetch_it_asks_for(
     journey: tuple[Ledger, list[BrowserEvent | Storyboard]], data: st.DataObject
@@ -398,7 +398,7 @@ def test_whatever_is_lost_it_ends_as_the_database_after_the_fetch_it_asks_for(
     assert seen(board) == truth(ledger.boards[highest])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(journeys(lossy=True), st.randoms(use_true_random=False))
 def test_the_same_again_in_any_order_changes_nothing(
     journey: tuple[Ledger, list[BrowserEvent | Storyboard]], chance: random.Random
@@ -414,7 +414,7 @@ def test_the_same_again_in_any_order_changes_nothing(
     assert seen(board) == before
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(ledgers(), st.randoms(use_true_random=False))
 def test_progress_is_the_furthest_of_the_attempt_that_runs(ledger: Ledger, chance: random.Random) -> None:
     board = Board()

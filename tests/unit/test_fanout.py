@@ -258,7 +258,7 @@ steps = st.one_of(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.lists(steps, max_size=60))
 def test_whole_states_pass_once_and_in_order_and_progress_is_paced_and_never_late(
     history: list[Any],
@@ -514,7 +514,7 @@ def numbered(seq: int) -> StoryboardChanged:
     return StoryboardChanged(project_id=PROJECT, seq=seq)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     st.lists(
         st.tuples(st.integers(1, 8), st.sampled_from([0.0, 0.1, 0.24, 0.51])),

@@ -129,7 +129,7 @@ words = st.lists(
 )
 
 
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=400, derandomize=True)
 @given(texts | words.map("".join))
 def test_no_letter_is_lost_doubled_or_moved(script: str) -> None:
     sentences = split_script(script)
