@@ -71,7 +71,7 @@ def load(folder: ModelFolder, wanted: Wanted, dtypes: Mapping[str, Any], on_load
         pipeline_class = getattr(diffusers, folder.family.pipeline)
         index = pipeline_class.load_config(folder.path)
         for number, name in enumerate(parts):
-            on_load(number, len(parts) + 1, name)
+            on_load(number, len(parts) + 1, name.replace("_", " "))
             part_class = _class_of(*index[name])
             if part_class is not None:
                 loaded[name] = _part(part_class, folder.path, name, dtypes.get(name, dtypes["default"]))
