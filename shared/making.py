@@ -144,8 +144,10 @@ class Maker:
 def describe(error: Exception) -> tuple[Failure, bool]:
     """What to tell the creator about an error, and whether another attempt makes sense."""
     if isinstance(error, GenerationFailed):
-        failure = Failure(cause=_code(error.cause), message=error.message[:1000], detail=error.detail[:DETAIL])
-        return failure.model_copy(update={"fits": _fits(error)}), error.retryable
+        cause, fits = _code(error.cause), _fits(error)
+        return Failure(
+            cause=cause, message=error.message[:1000], detail=error.detail[:DETAIL], fits=fits
+        ), error.retryable
     detail = "".join(traceback.format_exception(error))[-DETAIL:]
     message = f"The generator stopped with an unexpected error: {in_short(error)}"
     return Failure(cause="generator_error", message=message[:1000], detail=detail), True

@@ -11,6 +11,7 @@ from services.coordinator.runs import cancel_in, cancel_scene_in, draw_seed
 from services.coordinator.store import scenes, storyboard
 from shared.contracts.claims import SceneInput
 from shared.contracts.project import Project, ProjectSummary, Sentence, Size, Storyboard, Take
+from shared.contracts.run import RunKind
 from shared.contracts.scene import Artifact, Stage
 
 MAX_SEED = 2**53 - 1  #: what a browser can hold, show and send back unchanged
@@ -45,7 +46,11 @@ def read_storyboard(advance: Advance, project_id: UUID) -> Storyboard:
     with advance.database.read() as connection:
         head = _alive(storyboard.find_project(connection, project_id), project_id)
         # The end of the last one, and of the last bulk run, may not have been told to anybody yet.
-        wanted = [*scenes.active_runs(connection, project_id), *scenes.latest_runs(connection, project_id)]
+        wanted = [
+            *scenes.active_runs(connection, project_id),
+            *scenes.runs_of_project(connection, project_id, 1),
+            *scenes.runs_of_project(connection, project_id, 1, RunKind.BULK),
+        ]
         rows = sorted({row.id: row for row in wanted}.values(), key=lambda row: row.created_at, reverse=True)
         return Storyboard.model_construct(
             project=head,

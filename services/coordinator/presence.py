@@ -40,12 +40,12 @@ class Presence:
         machines of one name or with one WORKER_NAME, must not end each other's jobs.
         """
         with self._lock:
-            before = self._signs.get(sign.name)
             sessions = self._sessions.setdefault(sign.name, deque(maxlen=SESSIONS))
             is_new = sign.session not in sessions
             if is_new:
                 sessions.append(sign.session)
             if sign.state is WorkerState.GONE:
+                before = self._signs.get(sign.name)
                 if before and before.seen.session == sign.session:
                     del self._signs[sign.name]
                 return False

@@ -94,7 +94,7 @@ def retry(
             failed = [s for s in failed if s.sentence_id in set(sentence_ids)]
         press = Press(
             order=Order(row.order),
-            stages=tuple(Stage(stage) for stage in row.stages.split(",")),
+            stages=scenes.stages_of(row.stages),
             sentence_ids=tuple(scene.sentence_id for scene in failed),
             fits=fits,
         )
@@ -150,10 +150,9 @@ def cancel_in(advance: Advance, change: Change, run_id: UUID) -> Run:
     change.save(after)
     scenes.cancel_unclaimed(change.connection, run_id, change.now)
     outbox.drop_jobs_of_run(change.connection, run_id)
-    scenes.set_run(change.connection, run_id, status=RunStatus.CANCELLING.value, notice=None)
-    if counted.images.queued or counted.videos.queued:
-        # It is never taken back here: a pause just before may have left messages, too.
-        scenes.set_run(change.connection, run_id, purge_pending=True)
+    # Never taken back here: a pause just before may have left messages, too.
+    purge = {"purge_pending": True} if counted.images.queued or counted.videos.queued else {}
+    scenes.set_run(change.connection, run_id, status=RunStatus.CANCELLING.value, notice=None, **purge)
     if running:
         change.send(Stop(run_id=run_id, why=Stopping.CANCEL))
     change.reset = True

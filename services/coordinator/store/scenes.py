@@ -32,7 +32,7 @@ _WITH_BROKER = sa.text(WITH_BROKER)
 def to_scene(row: Any) -> Scene:
     """A scene from a row that begins with `SHOWN`; rows were validated before they were stored."""
     values = dict(zip(_SHOWN_NAMES, row, strict=False))  # Ten times as fast as the row's own mapping.
-    values["plan"] = _stages(values["plan"])
+    values["plan"] = stages_of(values["plan"])
     values["stage"] = Stage(values["stage"])
     values["status"] = SceneStatus(values["status"])
     values["stopping"] = values["stopping"] and Stopping(values["stopping"])
@@ -42,7 +42,8 @@ def to_scene(row: Any) -> Scene:
 
 
 @cache  # There are only a few different plans.
-def _stages(text: str) -> tuple[Stage, ...]:
+def stages_of(text: str) -> tuple[Stage, ...]:
+    """From the column of a run or of a scene's plan."""
     return tuple(Stage(part) for part in text.split(",") if part)
 
 
@@ -301,7 +302,7 @@ _COUNT = (
 def groups(connection: Connection, run_id: UUID) -> list[Group]:
     """Counted from the rows, so that no repeat and no crash can make them wrong."""
     return [
-        Group(_stages(plan), Stage(stage), SceneStatus(status), scenes)
+        Group(stages_of(plan), Stage(stage), SceneStatus(status), scenes)
         for plan, stage, status, scenes in connection.execute(_COUNT, {"run_id": run_id})
     ]
 
@@ -325,7 +326,7 @@ def to_run(row: Any, counted: Counters, seq: int) -> Run:
         project_id=row.project_id,
         kind=RunKind(row.kind),
         order=order,
-        stages=_stages(row.stages),
+        stages=stages_of(row.stages),
         status=RunStatus(row.status),
         retry_of=row.retry_of,
         scenes=counted.scenes,
@@ -353,18 +354,14 @@ def active_runs(connection: Connection, project_id: UUID | None = None) -> Seque
     return connection.execute(query).all()
 
 
-def runs_of_project(connection: Connection, project_id: UUID, limit: int) -> Sequence[sa.Row[Any]]:
+def runs_of_project(
+    connection: Connection, project_id: UUID, limit: int, kind: RunKind | None = None
+) -> Sequence[sa.Row[Any]]:
+    """The newest first, all or those of one kind."""
     query = sa.select(run).where(run.c.project_id == project_id).order_by(run.c.created_at.desc(), run.c.id)
+    if kind is not None:
+        query = query.where(run.c.kind == kind.value)
     return connection.execute(query.limit(limit)).all()
-
-
-def latest_runs(connection: Connection, project_id: UUID) -> list[sa.Row[Any]]:
-    """The newest run, and the newest bulk run."""
-    newest = sa.select(run).where(run.c.project_id == project_id).order_by(run.c.created_at.desc(), run.c.id).limit(1)
-    found = (
-        connection.execute(query).one_or_none() for query in (newest, newest.where(run.c.kind == RunKind.BULK.value))
-    )
-    return [row for row in found if row is not None]
 
 
 def shown_runs(connection: Connection, project_ids: Sequence[UUID]) -> dict[UUID, sa.Row[Any]]:
