@@ -43,6 +43,22 @@ def halfway(stack: ComposeStack, run_id: str) -> bool:
     return bool(stack.run(run_id)["run"]["images"]["done"] >= 2)
 
 
+def hear_the_end(page: ClientConnection) -> None:
+    """Listen until the run is completed and every scene done.
+
+    One of two coordinators publishes at once what it commits, and finds a moment later what the other committed:
+    events overtake each other, and versions tell.
+    """
+    scenes: dict[str, tuple[int, str]] = {}
+    run = ""
+    while run != "completed" or len(scenes) < len(SENTENCES) or {status for _, status in scenes.values()} != {"done"}:
+        event = json.loads(page.recv(timeout=30))
+        for scene in event.get("scenes", []):
+            scenes[scene["id"]] = max(scenes.get(scene["id"], (0, "")), (scene["version"], scene["status"]))
+        if run != "completed" and event.get("run"):
+            run = event["run"]["status"]
+
+
 def test_the_page_is_told_one_address_for_everything(studio: ComposeStack) -> None:
     assert studio.api.get("/config").json()["socket_url"] == f"ws://127.0.0.1:{studio.coordinator_port}"
     assert "<title>" in httpx.get(f"{studio.url}/").text
@@ -61,13 +77,7 @@ def test_whoever_answers_says_the_same_and_every_socket_hears_the_end(studio: Co
         assert studio.press(project_id)["id"] == run_id, "the other coordinator folds the second press into the first"
         assert studio.ended(run_id)["run"]["status"] == "completed"
         for page in pages:
-            last: dict[str, tuple[int, str]] = {}
-            for message in page:
-                for scene in json.loads(message).get("scenes", []):
-                    last[scene["id"]] = max(last.get(scene["id"], (0, "")), (scene["version"], scene["status"]))
-                if '"status":"completed"' in str(message):
-                    break  # Only a run is ever `completed`; a scene is `done`.
-            assert {status for _, status in last.values()} == {"done"}
+            hear_the_end(page)
     told = [studio.ask(each, f"/api/v1/projects/{project_id}") for each in studio.containers("coordinator")]
     assert len(told) == 2
     assert told[0] == told[1] == studio.api.get(f"/projects/{project_id}").text
