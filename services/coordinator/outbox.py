@@ -19,7 +19,9 @@ from shared.faults import crash_point
 from shared.logs import get_logger
 
 BATCH = 100
-POLL_S = 0.5
+POLL_S = 0.5  #: between two looks
+ASK_S = 0.2  #: between two requests for the duty; less than `POLL_S`, since what is confirmed is forgotten then
+EVERY_ROW = 2**63 - 1
 FIRST_S = 0.001  #: for the answer to the worker whose claim was just granted: it waits, browsers do not
 QUIET_S = 0.05  #: without anything new, after which confirmed messages are forgotten
 
@@ -35,14 +37,17 @@ _OUTGOING: TypeAdapter[Any] = TypeAdapter(Outgoing)
 
 
 class Relay:
-    """One of all coordinators publishes: what it was handed over, and what else it finds in the outbox."""
+    """Each coordinator publishes what it commits; one of them also what was left behind.
+
+    That is what stays in the outbox from one look to the next: who committed it is gone, or cannot reach the broker.
+    """
 
     def __init__(self, database: Database, bus: Bus) -> None:
         self._database = database
         self._bus = bus
-        self._on_duty = False
         self._handed: list[Sent] = []  #: committed by this coordinator a moment ago
         self._confirmed: set[int] = set()  #: rows the broker has; forgotten together, since every commit costs
+        self._settled = EVERY_ROW  #: rows up to this one have had the time to be published
         self._wake = asyncio.Event()
         self._loop = asyncio.get_running_loop()
 
@@ -52,43 +57,39 @@ class Relay:
             self._loop.call_soon_threadsafe(self._take, sent)
 
     def _take(self, sent: Sequence[Sent]) -> None:
-        if self._on_duty:
-            self._handed.extend(sent)
-            self._wake.set()
+        self._handed.extend(sent)
+        self._wake.set()
 
     async def run(self) -> None:
-        """Relay for ever; hold the duty as long as the database lets us."""
+        """Relay for ever; look for what was left behind while the database gives us the duty."""
         while True:
             try:
                 duty = await asyncio.to_thread(self._database.take_duty, "relay")
-                if duty is None:
-                    await asyncio.sleep(POLL_S)
-                    continue
                 try:
-                    self._on_duty = True
                     await self._relay(duty)
                 finally:
-                    self._on_duty = False
-                    length_gauge.set(0)  # Another coordinator counts from now on.
-                    age_gauge.set(0)
                     await asyncio.to_thread(self._end, duty)
             except Unavailable as error:
                 log.error("relay_lost_database", error=str(error))
                 await asyncio.sleep(1)
 
-    async def _relay(self, duty: Duty) -> None:
-        delay, look_at = 0.1, 0.0
+    async def _relay(self, duty: Duty | None) -> None:
+        """For ever; without the duty until it is time to ask for it again."""
+        delay, look_at = 0.1, 0.0 if duty else self._loop.time() + ASK_S
+        self._settled = EVERY_ROW
         while True:
             if len(self._confirmed) >= BATCH:
                 await asyncio.to_thread(self._forget, duty)
-            if self._loop.time() >= look_at:
-                self._handed.clear()  # The outbox has them, too.
-                rows = await asyncio.to_thread(self._look, duty)
-                todo = [sent for row in rows if (sent := self._read(row))]
-                look_at = self._loop.time() + (POLL_S if len(rows) < BATCH else 0)
-            else:
-                todo = [sent for sent in self._handed[:BATCH] if sent.id not in self._confirmed]
-                del self._handed[:BATCH]
+            looks = self._loop.time() >= look_at
+            if looks and duty is None:
+                return
+            todo, self._handed = self._handed[:BATCH], self._handed[BATCH:]
+            todo = [sent for sent in todo if sent.id not in self._confirmed]
+            if looks and duty:
+                mine = self._confirmed.union(sent.id for sent in (*todo, *self._handed))
+                left = await asyncio.to_thread(self._look, duty, mine)
+                todo.extend(sent for row in left if (sent := self._read(row)))
+                look_at = self._loop.time() + (POLL_S if len(left) < BATCH else 0)
             outcomes = await asyncio.gather(*(self._publish(sent) for sent in todo))
             self._confirmed.update(sent.id for sent, outcome in zip(todo, outcomes, strict=True) if outcome is None)
             unroutable = [sent.id for sent, outcome in zip(todo, outcomes, strict=True) if outcome == "unroutable"]
@@ -96,6 +97,8 @@ class Relay:
                 await asyncio.to_thread(self._note_failed, duty, unroutable)
             if any(outcomes):
                 await asyncio.to_thread(self._forget, duty)
+                self._handed.clear()  # The outbox has them, too, and everybody is in the same trouble.
+                self._settled = EVERY_ROW
                 await asyncio.sleep(delay)
                 delay, look_at = min(delay * 2, 2), 0.0
             else:
@@ -103,7 +106,7 @@ class Relay:
                 if not self._handed:
                     await self._rest(duty, look_at)
 
-    async def _rest(self, duty: Duty, look_at: float) -> None:
+    async def _rest(self, duty: Duty | None, look_at: float) -> None:
         """Until something is handed over, or it is time to look."""
         quiet_until = self._loop.time() + QUIET_S
         try:
@@ -115,14 +118,15 @@ class Relay:
             await asyncio.sleep(FIRST_S)
         self._wake.clear()
 
-    def _look(self, duty: Duty) -> list[Any]:
-        """What waits; a read, which holds nobody up."""
+    def _look(self, duty: Duty, mine: set[int]) -> list[Any]:
+        """What was left behind; a read, which holds nobody up."""
         with duty.read() as connection:
-            oldest = outbox.oldest(connection, BATCH + len(self._confirmed))
-        rows = [row for row in oldest if row.id not in self._confirmed]
-        length_gauge.set(len(rows))
-        age_gauge.set(max(((datetime.now(UTC) - row.created_at).total_seconds() for row in rows), default=0))
-        return rows
+            oldest = outbox.oldest(connection, BATCH + len(mine), self._settled)
+            length, since, newest = outbox.backlog(connection)
+        self._settled = newest
+        length_gauge.set(length)
+        age_gauge.set((datetime.now(UTC) - since).total_seconds() if since else 0)
+        return [row for row in oldest if row.id not in mine]
 
     def _read(self, row: Any) -> Sent | None:
         try:
@@ -134,20 +138,23 @@ class Relay:
             self._confirmed.add(row.id)
             return None
 
-    def _forget(self, duty: Duty) -> None:
+    def _forget(self, duty: Duty | None) -> None:
         """Whatever dies before this: the messages are published twice, which claims and versions make harmless."""
         if self._confirmed:
-            with duty.write() as connection:
+            with (duty or self._database).write() as connection:
                 outbox.confirmed(connection, list(self._confirmed))
             self._confirmed.clear()
 
-    def _end(self, duty: Duty) -> None:
+    def _end(self, duty: Duty | None) -> None:
         with suppress(*Unavailable):
             self._forget(duty)
-        duty.release()
+        if duty:
+            length_gauge.set(0)  # Another coordinator counts from now on.
+            age_gauge.set(0)
+            duty.release()
 
-    def _note_failed(self, duty: Duty, ids: list[int]) -> None:
-        with duty.write() as connection:
+    def _note_failed(self, duty: Duty | None, ids: list[int]) -> None:
+        with (duty or self._database).write() as connection:
             outbox.failed(connection, ids)
 
     async def _publish(self, sent: Sent) -> str | None:

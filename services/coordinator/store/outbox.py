@@ -46,12 +46,17 @@ def add(connection: Connection, messages: Sequence[Message], now: datetime) -> S
 
 
 # Rows the broker has no queue for go behind the others: one bad row never blocks the rest.
-_NEXT = sa.select(outbox).order_by(outbox.c.failures, outbox.c.id).limit(sa.bindparam("count", type_=sa.Integer))
+_NEXT = (
+    sa.select(outbox)
+    .where(outbox.c.id <= sa.bindparam("up_to", type_=sa.BigInteger))
+    .order_by(outbox.c.failures, outbox.c.id)
+    .limit(sa.bindparam("count", type_=sa.Integer))
+)
 
 
-def oldest(connection: Connection, limit: int) -> Sequence[sa.Row[Any]]:
-    """What was not confirmed yet, whatever its id: ids can commit out of order."""
-    return connection.execute(_NEXT, {"count": limit}).all()
+def oldest(connection: Connection, limit: int, up_to: int) -> Sequence[sa.Row[Any]]:
+    """What was not confirmed yet, from the first id on whatever was seen before: ids can commit out of order."""
+    return connection.execute(_NEXT, {"count": limit, "up_to": up_to}).all()
 
 
 _DELETE = sa.delete(outbox).where(outbox.c.id.in_(sa.bindparam("ids", expanding=True)))
@@ -85,7 +90,10 @@ def scenes_with_jobs(connection: Connection) -> set[UUID]:
     return set(connection.execute(query).scalars())
 
 
-def backlog(connection: Connection) -> tuple[int, datetime | None]:
-    """How many messages wait, and since when the oldest does."""
-    row = connection.execute(sa.select(sa.func.count(), sa.func.min(outbox.c.created_at))).one()
-    return row[0], row[1]
+_BACKLOG = sa.select(sa.func.count(), sa.func.min(outbox.c.created_at), sa.func.max(outbox.c.id))
+
+
+def backlog(connection: Connection) -> tuple[int, datetime | None, int]:
+    """How many messages wait, since when the oldest does, and the highest id."""
+    count, since, newest = connection.execute(_BACKLOG).one()
+    return count, since, newest or 0
