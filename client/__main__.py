@@ -443,6 +443,10 @@ def _sentence_row(sentence: Sentence, scene: Scene | None) -> tuple[str | Text, 
 
 def main() -> int:
     """Run one command; the exit code."""
+    # Started with `<&-` or `>&-`: the next file that is opened would be taken for the stream that is not there.
+    sys.stdin = sys.stdin or Path("/dev/null").open()  # noqa: SIM115
+    sys.stdout = sys.stdout or Path("/dev/null").open("w")  # noqa: SIM115
+    sys.stderr = sys.stderr or Path("/dev/null").open("w")  # noqa: SIM115
     try:
         app(prog_name="videogen")
     except StudioError as error:

@@ -5,6 +5,7 @@ import os
 import pty
 import re
 import select
+import shlex
 import signal
 import subprocess
 import sys
@@ -171,6 +172,24 @@ def test_a_story_becomes_files_in_story_order(studio: Stack, tmp_path: Path) -> 
         "project_id": project_id,
         "run_id": studio.storyboard(project_id)["runs"][0]["id"],
     }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [("generate - <&-", 2, "standard input is empty"), ("list >&-", 0, ""), ("generate - <&- 2>&-", 2, "")],
+)
+def test_closed_streams_are_no_surprise(studio: Stack, arguments: str, code: int, said: str) -> None:
+    done = subprocess.run(
+        ["bash", "-c", f"{shlex.quote(sys.executable)} -m client {arguments}"],
+        env=environment(studio.url),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=WITHIN_S,
+    )
+    assert (done.returncode, done.stdout) == (code, "")
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_settings_of_the_story_reach_the_studio(studio: Stack) -> None:
