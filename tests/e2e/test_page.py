@@ -772,6 +772,20 @@ def test_a_card_is_moved_and_another_one_deleted_at_once(context: BrowserContext
     expect(card(page, 3)).to_contain_text("one")
 
 
+def test_the_focus_goes_on_when_the_only_sentence_is_deleted(context: BrowserContext, studio: Stack) -> None:
+    page, project_id = open_board(context, studio, ["one"])
+    add = page.get_by_role("button", name="Add the first sentence")
+    card(page, 1).focus()
+    page.keyboard.press("Delete")
+    expect(add).to_be_focused()
+    eventually(lambda: told_story(studio, project_id) == [], what="the deletion")
+    page.get_by_role("button", name="Undo").click()
+    expect(card(page, 1)).to_be_focused()
+    page.get_by_role("button", name="Actions for scene 1").click()
+    page.get_by_role("menuitem", name="Delete sentence").click()
+    expect(add).to_be_focused()
+
+
 def test_on_a_touch_screen_a_card_is_moved_by_its_menu(browser: Browser, studio: Stack) -> None:
     project_id = studio.project(["one", "two", "three"])["project"]["id"]
     opened = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)

@@ -18,7 +18,7 @@ interface Screen {
   open: (id: string) => void;
   edit: (id: string | null) => void;
   insert: (place: number) => void;
-  focus: (id: string) => void;
+  focus: (id: string | null) => void; //: null: no card is left
 }
 
 /** `screen` may be another object each time; what is returned never is. */
@@ -59,13 +59,16 @@ function actionsOn(projectId: string, sync: Sync, presses: Presses, screen: { cu
     clearTimeout(reorderTimer);
     reorderTimer = undefined;
     sync.dispatch({ type: "arranged", order: after });
-    const next = after[Math.min(index, after.length - 1)];
-    if (next) screen.current.focus(next);
+    const next = after[Math.min(index, after.length - 1)] ?? null;
+    screen.current.focus(next);
     const request = async () => {
       if (moved) await reorder(known.order);
       await ask(http.DELETE("/api/v1/projects/{project_id}/sentences/{sentence_id}", path(id)));
     };
-    if (!(await keepOrder(after, request()))) return;
+    if (!(await keepOrder(after, request()))) {
+      if (next === null) screen.current.focus(id);
+      return;
+    }
     const restore = async () => {
       const request = http.POST("/api/v1/projects/{project_id}/sentences/{sentence_id}/restore", path(id));
       if (await attempt(ask(request))) sync.refresh();

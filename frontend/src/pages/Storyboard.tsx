@@ -1,5 +1,5 @@
 import { ArrowLeft, Film, FolderX, Grid2x2, Grid3x3, Pencil, Plus, SearchX } from "lucide-react";
-import { useCallback, useMemo, useRef, useState } from "react";
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { ask, exportUrl, http } from "@/api/client";
 import type { Project, Stage } from "@/api/contracts";
 import { SceneActionsContext } from "@/components/Storyboard/actions";
@@ -98,6 +98,12 @@ function Loaded({ generation, board }: { generation: SceneGeneration; board: Boa
   const resume = () => run && void attempt(presses.resume(run.id));
   const hand = () => (run ? workInHand(scenesOf(board), run.id, Date.now() + clockAhead) : 0);
 
+  // The wall gives the focus to its cards, and is not there without any.
+  const addFirst = useRef<HTMLButtonElement>(null);
+  useEffect(() => {
+    if (focusOn && focusOn.id === null) addFirst.current?.focus();
+  }, [focusOn]);
+
   // Keys press the toolbar's own buttons, so that they ask what these ask and are off when these are.
   const toolbar = useRef<HTMLDivElement>(null);
   const pressButton = (name: RegExp) => {
@@ -178,7 +184,7 @@ function Loaded({ generation, board }: { generation: SceneGeneration; board: Boa
         <main className="mt-5">
           {order.length === 0 ? (
             <Blank icon={<Film aria-hidden />} title="An empty storyboard" text="Every sentence becomes a scene: first a picture, then a moving one.">
-              <Button kind="primary" onClick={() => setInsertAt(1)}>
+              <Button ref={addFirst} kind="primary" onClick={() => setInsertAt(1)}>
                 <Plus aria-hidden className="size-4" /> Add the first sentence
               </Button>
             </Blank>
