@@ -772,6 +772,19 @@ def test_a_card_is_moved_and_another_one_deleted_at_once(context: BrowserContext
     expect(card(page, 3)).to_contain_text("one")
 
 
+def test_a_press_right_after_a_move_makes_the_story_in_the_new_order(context: BrowserContext, studio: Stack) -> None:
+    page, project_id = open_board(context, studio, sentences(3))
+    story = told_story(studio, project_id)
+    card(page, 1).focus()
+    page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("g")
+    ended(page, "All 3 scenes are done")
+    board = studio.storyboard(project_id)
+    assert told_story(studio, project_id) == [story[1], story[0], story[2]]
+    scenes = sorted(board["scenes"], key=lambda scene: scene["number"])
+    assert [scene["sentence_id"] for scene in scenes] == [sentence["id"] for sentence in board["sentences"]]
+
+
 def test_the_focus_goes_on_when_the_only_sentence_is_deleted(context: BrowserContext, studio: Stack) -> None:
     page, project_id = open_board(context, studio, ["one"])
     add = page.get_by_role("button", name="Add the first sentence")

@@ -43,7 +43,7 @@ export function Storyboard({ projectId }: { projectId: string }) {
 }
 
 function Loaded({ generation, board }: { generation: SceneGeneration; board: Board }) {
-  const { sync, presses, known, connection, trouble, clockAhead } = generation;
+  const { sync, arrangement, presses, known, connection, trouble, clockAhead } = generation;
   const { project, order } = board;
   const { stages, order: runOrder, cards } = usePreferences();
   const workers = useWorkers();
@@ -72,7 +72,7 @@ function Loaded({ generation, board }: { generation: SceneGeneration; board: Boa
   useRunEnd(board, sync, presses, showErrors);
   useTitle(`${run ? `(${run.progress.settled}/${run.progress.total}) ` : ""}${project.title} · VideoGen Studio`);
 
-  const actions = useSceneActionsOn(project.id, sync, presses, {
+  const actions = useSceneActionsOn(project.id, sync, arrangement, presses, {
     open: setOpenScene,
     edit: setEditing,
     insert: setInsertAt,
