@@ -570,9 +570,10 @@ def test_a_worker_that_loads_and_one_that_cannot_explain_themselves(
         expect(panel).to_contain_text("Loading 2 of 3: model")
         assert axe_findings(page) == []
 
-        load.write_text("No GPU was found.")
-        expect(page.get_by_role("alert")).to_have_text("The image worker does not run: No GPU was found.", timeout=SOON)
-        expect(panel).to_contain_text("No GPU was found.")
+        load.write_text("No model is here: run `make models`.")
+        told = "The image worker does not run: No model is here: run make models."
+        expect(page.get_by_role("alert")).to_have_text(told, timeout=SOON)
+        expect(panel.get_by_text("make models", exact=True)).to_have_role("code")
         expect(page.get_by_role("button", name="1 worker, 1 failed")).to_be_visible()
         expect(waits).to_have_count(0)
         assert axe_findings(page) == []

@@ -16,6 +16,7 @@ import { attempt } from "@/components/tell";
 import { Blank } from "@/components/ui/Blank";
 import { Button, IconButton } from "@/components/ui/Button";
 import { Link } from "@/components/ui/Link";
+import { Message } from "@/components/ui/Message";
 import { SyncContext } from "@/hooks/useFraction";
 import { useAhead } from "@/hooks/useAhead";
 import { useAnnouncements } from "@/hooks/useAnnouncements";
@@ -319,7 +320,7 @@ function Loading({ trouble }: { trouble: string | null }) {
       <div className="h-[4.75rem] rounded-xl border border-line bg-surface" />
       {trouble && (
         <p role="alert" className="mt-4 text-ink-2">
-          {trouble}
+          <Message text={trouble} />
         </p>
       )}
       <div aria-hidden className="mt-5 grid grid-cols-[repeat(auto-fill,minmax(300px,1fr))] gap-4 motion-safe:animate-[breathe_1.8s_ease-in-out_infinite]">

@@ -3,6 +3,7 @@ import { useRef } from "react";
 import { toast } from "sonner";
 import { smallImage } from "@/api/client";
 import { Button, IconButton } from "@/components/ui/Button";
+import { Message } from "@/components/ui/Message";
 import { Modal } from "@/components/ui/Modal";
 import type { Size } from "@/api/contracts";
 import { type FailedScene, failedCount, type FailureGroup, report, smallerText } from "@/storyboard/failures";
@@ -82,7 +83,9 @@ function Group({ group, size, alone, onRetry, onOpenScene }: GroupProps) {
             {group.title}
             <span className="ml-2 rounded-md bg-bad-soft px-1.5 py-0.5 text-sm font-normal text-bad steady">{counted(failed.length, "scene")}</span>
           </h3>
-          <p className="mt-1 max-w-prose text-sm text-ink-2">{smaller ? SMALLER : group.advice}</p>
+          <p className="mt-1 max-w-prose text-sm text-ink-2">
+            <Message text={smaller ? SMALLER : group.advice} />
+          </p>
         </div>
         {!alone && (
           <Button small onClick={() => onRetry(failed)}>
@@ -126,7 +129,7 @@ function Row({ failed, size, onRetry, onOpenScene }: Pick<Props, "size" | "onRet
           {sentence.text}
         </p>
         <p className="mt-0.5 text-sm text-bad">
-          {scene.stage === "image" ? "Image" : "Video"}: {failure.message}
+          {scene.stage === "image" ? "Image" : "Video"}: <Message text={failure.message} />
         </p>
         {failure.detail && (
           <details className="group/details mt-1 text-sm">

@@ -5,6 +5,7 @@ import { Bar } from "@/components/ui/Bar";
 import { Button } from "@/components/ui/Button";
 import { classes } from "@/components/ui/classes";
 import { Hint } from "@/components/ui/Hint";
+import { Message, plainMessage } from "@/components/ui/Message";
 import { useFraction } from "@/hooks/useFraction";
 import { type CardView, withFraction } from "@/storyboard/card";
 import { useSceneActions } from "./actions";
@@ -67,7 +68,7 @@ function SceneCardDrawn({ sentence, number, count, sceneId, view: rest, failure,
       // A card is a place to be: arrows go from one to the next, and keys act on the one that has the focus.
       // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex
       tabIndex={current ? 0 : -1}
-      aria-label={`Scene ${number}. ${sentence.text}. ${view.text}${failed ? `: ${failure.message}` : ""}`}
+      aria-label={`Scene ${number}. ${sentence.text}. ${view.text}${failed ? `: ${plainMessage(failure.message)}` : ""}`}
       className={shell}
       onMouseEnter={() => setLooked(true)}
       onMouseLeave={() => setLooked(card.current?.contains(document.activeElement) ?? false)}
@@ -84,7 +85,9 @@ function SceneCardDrawn({ sentence, number, count, sceneId, view: rest, failure,
       >
         <SceneMedia sentence={sentence} sceneId={sceneId} number={number} playing={looked} dimmed={active} />
         {failed && (
-          <span className="absolute inset-x-0 bottom-0 line-clamp-3 bg-bad-soft/95 px-3 py-2 text-left text-sm text-bad">{failure.message}</span>
+          <span className="absolute inset-x-0 bottom-0 line-clamp-3 bg-bad-soft/95 px-3 py-2 text-left text-sm text-bad">
+            <Message text={failure.message} />
+          </span>
         )}
         {active && (
           <span className="absolute inset-x-3 bottom-3">

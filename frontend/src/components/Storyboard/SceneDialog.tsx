@@ -8,6 +8,7 @@ import { attempt } from "@/components/tell";
 import { Bar } from "@/components/ui/Bar";
 import { Button, IconButton } from "@/components/ui/Button";
 import { classes } from "@/components/ui/classes";
+import { Message } from "@/components/ui/Message";
 import { Modal } from "@/components/ui/Modal";
 import { preferences } from "@/preferences";
 import { useFraction } from "@/hooks/useFraction";
@@ -73,7 +74,9 @@ export function SceneDialog(props: Props) {
           <Stage project={project} sentence={sentence} scene={scene} view={view} number={number} />
           {view.state === "failed" && scene?.failure && (
             <div className="mt-3 flex items-center gap-3 rounded-lg bg-bad-soft px-3 py-2.5 text-sm text-bad">
-              <p className="flex-1">{scene.failure.message}</p>
+              <p className="flex-1">
+                <Message text={scene.failure.message} />
+              </p>
               <Button small onClick={() => actions.retry(sentence.id)}>
                 <RotateCcw aria-hidden className="size-4" /> Retry {smallerText([{ sentence, scene, failure: scene.failure }], project.size)}
               </Button>
