@@ -3,7 +3,7 @@
 import re
 import signal
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -975,6 +975,30 @@ def test_a_token_brings_a_login(context: BrowserContext, amqp: tuple[str, str], 
         page.get_by_role("button", name="Preferences").click()
         page.get_by_role("menuitem", name="Log out").click()
         expect(page.get_by_label("Token")).to_be_visible(timeout=SOON)
+
+
+def test_japanese_lines_end_between_words(context: BrowserContext, studio: Stack) -> None:
+    words = "灯台は 十一年の あいだ 暗い ままだった。 ところが 十月の 終わりの ある 晩、 マーラは 扉の 前に いた。"
+    page, _ = open_board(context, studio, [words.replace(" ", "")])
+    text = card(page, 1).get_by_title("Edit text and prompt").locator("[lang=ja]")
+    ends = set(accumulate(len(word) for word in words.split()))
+    assert set() < set(text.evaluate(LINE_ENDS)) < ends
+    page.get_by_role("button", name="Open scene 1").click()
+    told = page.get_by_role("dialog").locator("p[lang=ja]")
+    assert set() < set(told.evaluate(LINE_ENDS)) < ends
+
+
+#: How many letters of the element's text each line has shown at its end, the last one aside.
+LINE_ENDS = """(element) => {
+    const text = element.lastChild;
+    const tops = [...text.data].map((_, at) => {
+        const range = document.createRange();
+        range.setStart(text, at);
+        range.setEnd(text, at + 1);
+        return range.getBoundingClientRect().top;
+    });
+    return tops.flatMap((top, at) => (at && top > tops[at - 1] + 4 ? [at] : []));
+}"""
 
 
 def test_no_script_of_others_runs(context: BrowserContext, studio: Stack) -> None:

@@ -16,6 +16,7 @@ import { useTitle } from "@/hooks/useRunEnd";
 import { useShortcuts } from "@/hooks/useShortcuts";
 import { go, newProject, storyboardOf } from "@/router";
 import { isActive } from "@/storyboard/board";
+import { languageOf } from "@/storyboard/language";
 import { wholeFraction } from "@/storyboard/progress";
 
 const KEY = ["projects"];
@@ -142,7 +143,7 @@ function Tile({ project, onDelete }: { project: ProjectSummary; onDelete: () => 
       <div className="flex flex-1 flex-col px-4 pt-3 pb-4">
         <h2 className="pr-8 font-story text-xl leading-snug font-medium">
           {/* The whole tile is the link; what lies over it has its own. */}
-          <Link href={storyboardOf(project.id)} className="line-clamp-2 break-words after:absolute after:inset-0 after:content-[''] focus-visible:outline-none focus-visible:after:rounded-xl focus-visible:after:outline-2 focus-visible:after:-outline-offset-2 focus-visible:after:outline-accent-text">
+          <Link href={storyboardOf(project.id)} lang={languageOf(project.title)} className="line-clamp-2 break-words after:absolute after:inset-0 after:content-[''] focus-visible:outline-none focus-visible:after:rounded-xl focus-visible:after:outline-2 focus-visible:after:-outline-offset-2 focus-visible:after:outline-accent-text">
             {project.title}
           </Link>
         </h2>

@@ -31,6 +31,7 @@ import { home } from "@/router";
 import type { Board, Story } from "@/storyboard/board";
 import { cardViewOf } from "@/storyboard/card";
 import { failedCount, failureGroups } from "@/storyboard/failures";
+import { languageOf } from "@/storyboard/language";
 import { workInHand } from "@/storyboard/pace";
 import { counted, makePlan } from "@/storyboard/plan";
 import { focusRun } from "@/storyboard/progress";
@@ -293,7 +294,7 @@ function Head({ project, count, onSettings, children }: { project: Project; coun
         <div className="flex items-center gap-0.5">{children}</div>
       </div>
       <div className="mt-3 flex items-start gap-2">
-        <h1 className="font-story text-3xl leading-tight font-medium text-balance break-words sm:text-4xl">{project.title}</h1>
+        <h1 lang={languageOf(project.title)} className="font-story text-3xl leading-tight font-medium text-balance break-words sm:text-4xl">{project.title}</h1>
         <IconButton small label="Project settings" onClick={onSettings} className="mt-1.5">
           <Pencil aria-hidden className="size-4" />
         </IconButton>

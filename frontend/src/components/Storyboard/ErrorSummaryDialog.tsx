@@ -7,6 +7,7 @@ import { Message } from "@/components/ui/Message";
 import { Modal } from "@/components/ui/Modal";
 import type { Size } from "@/api/contracts";
 import { type FailedScene, failedCount, type FailureGroup, report, smallerText } from "@/storyboard/failures";
+import { languageOf } from "@/storyboard/language";
 import { counted } from "@/storyboard/plan";
 
 interface Props {
@@ -124,7 +125,7 @@ function Row({ failed, size, onRetry, onOpenScene }: Pick<Props, "size" | "onRet
         )}
       </button>
       <div className="min-w-0 flex-1 max-sm:basis-40">
-        <p className="line-clamp-2 font-story text-[1.0625rem] leading-snug">
+        <p lang={languageOf(sentence.text)} className="line-clamp-2 font-story text-[1.0625rem] leading-snug">
           <span className="mr-1.5 font-sans text-sm text-ink-3 steady">{sentence.position}</span>
           {sentence.text}
         </p>

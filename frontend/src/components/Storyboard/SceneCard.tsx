@@ -8,6 +8,7 @@ import { Hint } from "@/components/ui/Hint";
 import { Message, plainMessage } from "@/components/ui/Message";
 import { useFraction } from "@/hooks/useFraction";
 import { type CardView, withFraction } from "@/storyboard/card";
+import { languageOf } from "@/storyboard/language";
 import { useSceneActions } from "./actions";
 import { SceneEditor } from "./SceneEditor";
 import { SceneMedia } from "./SceneMedia";
@@ -103,7 +104,7 @@ function SceneCardDrawn({ sentence, number, count, sceneId, view: rest, failure,
         onClick={() => actions.edit(sentence.id)}
         className="mx-3.5 mt-2.5 h-[4.35rem] shrink-0 cursor-text text-left align-top"
       >
-        <span className="line-clamp-3 h-full font-story text-[1.0625rem] leading-[1.45rem] break-words text-ink">
+        <span lang={languageOf(sentence.text)} className="line-clamp-3 h-full font-story text-[1.0625rem] leading-[1.45rem] break-words text-ink">
           <span className="mr-2 font-sans text-sm text-ink-3 steady">{number}</span>
           {sentence.text}
         </span>

@@ -15,6 +15,7 @@ import { useFraction } from "@/hooks/useFraction";
 import { usePreview } from "@/hooks/usePreview";
 import { type CardView, withFraction } from "@/storyboard/card";
 import { smallerText } from "@/storyboard/failures";
+import { languageOf } from "@/storyboard/language";
 import { useSceneActions } from "./actions";
 import { SceneEditor } from "./SceneEditor";
 import { ScenePreview } from "./ScenePreview";
@@ -150,11 +151,13 @@ function Stage({ project, sentence, scene, view, number }: Pick<Props, "project"
 function Words({ sentence, onEdit }: { sentence: Sentence; onEdit: () => void }) {
   return (
     <div>
-      <p className="font-story text-xl leading-snug break-words">{sentence.text}</p>
+      <p lang={languageOf(sentence.text)} className="font-story text-xl leading-snug break-words">
+        {sentence.text}
+      </p>
       {sentence.prompt && (
         <p className="mt-3 text-sm break-words text-ink-2">
           <span className="block text-xs text-ink-3">Picture prompt</span>
-          {sentence.prompt}
+          <span lang={languageOf(sentence.prompt)}>{sentence.prompt}</span>
         </p>
       )}
       <Button small kind="quiet" className="mt-2 -ml-3" onClick={onEdit}>
