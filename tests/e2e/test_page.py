@@ -3,7 +3,7 @@
 import re
 import signal
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -570,9 +570,10 @@ def test_a_worker_that_loads_and_one_that_cannot_explain_themselves(
         expect(panel).to_contain_text("Loading 2 of 3: model")
         assert axe_findings(page) == []
 
-        load.write_text("No GPU was found.")
-        expect(page.get_by_role("alert")).to_have_text("The image worker does not run: No GPU was found.", timeout=SOON)
-        expect(panel).to_contain_text("No GPU was found.")
+        load.write_text("No model is here: run `make models`.")
+        told = "The image worker does not run: No model is here: run make models."
+        expect(page.get_by_role("alert")).to_have_text(told, timeout=SOON)
+        expect(panel.get_by_text("make models", exact=True)).to_have_role("code")
         expect(page.get_by_role("button", name="1 worker, 1 failed")).to_be_visible()
         expect(waits).to_have_count(0)
         assert axe_findings(page) == []
@@ -772,6 +773,33 @@ def test_a_card_is_moved_and_another_one_deleted_at_once(context: BrowserContext
     expect(card(page, 3)).to_contain_text("one")
 
 
+def test_a_press_right_after_a_move_makes_the_story_in_the_new_order(context: BrowserContext, studio: Stack) -> None:
+    page, project_id = open_board(context, studio, sentences(3))
+    story = told_story(studio, project_id)
+    card(page, 1).focus()
+    page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("g")
+    ended(page, "All 3 scenes are done")
+    board = studio.storyboard(project_id)
+    assert told_story(studio, project_id) == [story[1], story[0], story[2]]
+    scenes = sorted(board["scenes"], key=lambda scene: scene["number"])
+    assert [scene["sentence_id"] for scene in scenes] == [sentence["id"] for sentence in board["sentences"]]
+
+
+def test_the_focus_goes_on_when_the_only_sentence_is_deleted(context: BrowserContext, studio: Stack) -> None:
+    page, project_id = open_board(context, studio, ["one"])
+    add = page.get_by_role("button", name="Add the first sentence")
+    card(page, 1).focus()
+    page.keyboard.press("Delete")
+    expect(add).to_be_focused()
+    eventually(lambda: told_story(studio, project_id) == [], what="the deletion")
+    page.get_by_role("button", name="Undo").click()
+    expect(card(page, 1)).to_be_focused()
+    page.get_by_role("button", name="Actions for scene 1").click()
+    page.get_by_role("menuitem", name="Delete sentence").click()
+    expect(add).to_be_focused()
+
+
 def test_on_a_touch_screen_a_card_is_moved_by_its_menu(browser: Browser, studio: Stack) -> None:
     project_id = studio.project(["one", "two", "three"])["project"]["id"]
     opened = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
@@ -947,6 +975,30 @@ def test_a_token_brings_a_login(context: BrowserContext, amqp: tuple[str, str], 
         page.get_by_role("button", name="Preferences").click()
         page.get_by_role("menuitem", name="Log out").click()
         expect(page.get_by_label("Token")).to_be_visible(timeout=SOON)
+
+
+def test_japanese_lines_end_between_words(context: BrowserContext, studio: Stack) -> None:
+    words = "灯台は 十一年の あいだ 暗い ままだった。 ところが 十月の 終わりの ある 晩、 マーラは 扉の 前に いた。"
+    page, _ = open_board(context, studio, [words.replace(" ", "")])
+    text = card(page, 1).get_by_title("Edit text and prompt").locator("[lang=ja]")
+    ends = set(accumulate(len(word) for word in words.split()))
+    assert set() < set(text.evaluate(LINE_ENDS)) < ends
+    page.get_by_role("button", name="Open scene 1").click()
+    told = page.get_by_role("dialog").locator("p[lang=ja]")
+    assert set() < set(told.evaluate(LINE_ENDS)) < ends
+
+
+#: How many letters of the element's text each line has shown at its end, the last one aside.
+LINE_ENDS = """(element) => {
+    const text = element.lastChild;
+    const tops = [...text.data].map((_, at) => {
+        const range = document.createRange();
+        range.setStart(text, at);
+        range.setEnd(text, at + 1);
+        return range.getBoundingClientRect().top;
+    });
+    return tops.flatMap((top, at) => (at && top > tops[at - 1] + 4 ? [at] : []));
+}"""
 
 
 def test_no_script_of_others_runs(context: BrowserContext, studio: Stack) -> None:

@@ -1,6 +1,7 @@
 import { useState } from "react";
 import type { Size } from "@/api/contracts";
 import { classes } from "@/components/ui/classes";
+import { Message } from "@/components/ui/Message";
 
 export interface Settings {
   title: string;
@@ -24,6 +25,7 @@ interface Props {
 /** Title, style and picture size: asked when a project is made, and changed later. */
 export function ProjectSettings({ settings, onChange, wrong }: Props) {
   const { title, style, size } = settings;
+  const wrongSize = wrong("size");
   return (
     <div className="flex flex-col gap-5">
       <Field label="Title" error={wrong("title")}>
@@ -46,9 +48,9 @@ export function ProjectSettings({ settings, onChange, wrong }: Props) {
             <Shape key={shape.name} shape={shape} chosen={shape.width === size.width && shape.height === size.height} onChoose={() => onChange({ size: { ...size, width: shape.width, height: shape.height } })} />
           ))}
         </div>
-        {wrong("size") && (
+        {wrongSize && (
           <p role="alert" className="mt-1 text-sm text-bad">
-            {wrong("size")}
+            <Message text={wrongSize} />
           </p>
         )}
       </fieldset>
@@ -90,7 +92,7 @@ export function Field({ label, error, children }: { label: string; error?: strin
       {children}
       {error && (
         <span role="alert" className="text-bad">
-          {error}
+          <Message text={error} />
         </span>
       )}
     </label>

@@ -2,6 +2,7 @@ import { useState } from "react";
 import { ask, http, Refusal } from "@/api/client";
 import type { Project } from "@/api/contracts";
 import { Button } from "@/components/ui/Button";
+import { Message } from "@/components/ui/Message";
 import { Modal } from "@/components/ui/Modal";
 import { ProjectSettings, type Settings } from "./ProjectSettings";
 
@@ -47,7 +48,7 @@ export function ProjectSettingsDialog({ project, onClose }: { project: Project; 
         <ProjectSettings settings={settings} onChange={(change) => setSettings({ ...settings, ...change })} wrong={(field) => refusal?.of(field)} />
         {refusal && refusal.errors.length === 0 && (
           <p role="alert" className="mt-4 text-sm text-bad">
-            {refusal.message}
+            <Message text={refusal.message} />
           </p>
         )}
       </form>

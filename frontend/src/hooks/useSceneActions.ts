@@ -10,32 +10,30 @@ import { isSettled } from "@/storyboard/board";
 import { failureGroups } from "@/storyboard/failures";
 import { asksForAnother } from "@/storyboard/plan";
 import type { Sync } from "@/storyboard/sync";
+import type { Arrangement } from "./arrangement";
 import type { Presses } from "./useSceneGeneration";
-
-const REORDER_WAIT_MS = 350; //: a sentence is often moved several places, one after the other
 
 interface Screen {
   open: (id: string) => void;
   edit: (id: string | null) => void;
   insert: (place: number) => void;
-  focus: (id: string) => void;
+  focus: (id: string | null) => void; //: null: no card is left
 }
 
 /** `screen` may be another object each time; what is returned never is. */
-export function useSceneActionsOn(projectId: string, sync: Sync, presses: Presses, screen: Screen): SceneActions {
+export function useSceneActionsOn(projectId: string, sync: Sync, arrangement: Arrangement, presses: Presses, screen: Screen): SceneActions {
   const [held] = useState({ current: screen });
   useLayoutEffect(() => {
     held.current = screen;
   });
-  return useMemo(() => actionsOn(projectId, sync, presses, held), [projectId, sync, presses, held]);
+  return useMemo(() => actionsOn(projectId, sync, arrangement, presses, held), [projectId, sync, arrangement, presses, held]);
 }
 
-function actionsOn(projectId: string, sync: Sync, presses: Presses, screen: { current: Screen }): SceneActions {
+function actionsOn(projectId: string, sync: Sync, arrangement: Arrangement, presses: Presses, screen: { current: Screen }): SceneActions {
   const board = () => sync.read().known.board;
   const sentenceOf = (id: string) => board()?.sentences.get(id)?.value;
   const sceneOf = (id: string) => board()?.scenes.get(id)?.value;
   const path = (id: string) => ({ params: { path: { project_id: projectId, sentence_id: id } } });
-  let reorderTimer: ReturnType<typeof setTimeout> | undefined; //: set while an order waits to be saved
 
   async function patch(id: string, body: EditSentence): Promise<Sentence> {
     const sentence = await ask(http.PATCH("/api/v1/projects/{project_id}/sentences/{sentence_id}", { ...path(id), body }));
@@ -55,17 +53,14 @@ function actionsOn(projectId: string, sync: Sync, presses: Presses, screen: { cu
     if (!known) return;
     const index = known.order.indexOf(id);
     const after = known.order.filter((other) => other !== id);
-    const moved = reorderTimer !== undefined;
-    clearTimeout(reorderTimer);
-    reorderTimer = undefined;
-    sync.dispatch({ type: "arranged", order: after });
-    const next = after[Math.min(index, after.length - 1)];
-    if (next) screen.current.focus(next);
-    const request = async () => {
-      if (moved) await reorder(known.order);
-      await ask(http.DELETE("/api/v1/projects/{project_id}/sentences/{sentence_id}", path(id)));
-    };
-    if (!(await keepOrder(after, request()))) return;
+    const request = () => ask(http.DELETE("/api/v1/projects/{project_id}/sentences/{sentence_id}", path(id)));
+    const dropped = arrangement.drop(after, request);
+    const next = after[Math.min(index, after.length - 1)] ?? null;
+    screen.current.focus(next);
+    if (!(await dropped)) {
+      if (next === null) screen.current.focus(id);
+      return;
+    }
     const restore = async () => {
       const request = http.POST("/api/v1/projects/{project_id}/sentences/{sentence_id}/restore", path(id));
       if (await attempt(ask(request))) sync.refresh();
@@ -82,27 +77,9 @@ function actionsOn(projectId: string, sync: Sync, presses: Presses, screen: { cu
     if (from < 0 || from === to) return;
     const order = known.order.filter((other) => other !== id);
     order.splice(to, 0, id);
-    sync.dispatch({ type: "arranged", order });
+    arrangement.arrange(order);
     announce(`Moved to place ${to + 1} of ${order.length}.`);
     screen.current.focus(id);
-    clearTimeout(reorderTimer);
-    reorderTimer = setTimeout(() => {
-      reorderTimer = undefined;
-      void keepOrder(order, reorder(order));
-    }, REORDER_WAIT_MS);
-  }
-
-  function reorder(order: readonly string[]): Promise<unknown> {
-    const params = { path: { project_id: projectId } };
-    return ask(http.POST("/api/v1/projects/{project_id}/sentences/reorder", { params, body: { sentence_ids: [...order] } }));
-  }
-
-  /** Whether the studio took the order that is shown already. */
-  async function keepOrder(order: readonly string[], request: Promise<unknown>): Promise<boolean> {
-    const taken = await attempt(request);
-    sync.dispatch(taken ? { type: "order_answered", order } : { type: "order_refused" });
-    sync.refresh();
-    return taken;
   }
 
   return {

@@ -9,6 +9,7 @@ import { seeWorker } from "@/hooks/useWorkers";
 import { type FailedScene, retriesOf } from "@/storyboard/failures";
 import { makePlan } from "@/storyboard/plan";
 import { Sync, type Synced } from "@/storyboard/sync";
+import { Arrangement } from "./arrangement";
 
 export interface Presses {
   generate: (asked: GenerateScenes) => Promise<Run>;
@@ -23,6 +24,7 @@ export interface Presses {
 
 export interface SceneGeneration extends Synced {
   sync: Sync;
+  arrangement: Arrangement;
   presses: Presses;
 }
 
@@ -34,11 +36,12 @@ export function useSceneGeneration(projectId: string): SceneGeneration {
     return () => sync.stop();
   }, [sync]);
   const synced = useSyncExternalStore(sync.subscribe, sync.readStory);
-  const presses = useMemo(() => pressesOn(sync, projectId), [sync, projectId]);
-  return { ...synced, sync, presses };
+  const [arrangement] = useState(() => new Arrangement(projectId, sync));
+  const presses = useMemo(() => pressesOn(sync, arrangement, projectId), [sync, arrangement, projectId]);
+  return { ...synced, sync, arrangement, presses };
 }
 
-export function pressesOn(sync: Sync, projectId: string): Presses {
+export function pressesOn(sync: Sync, arrangement: Arrangement, projectId: string): Presses {
   const path = (runId: string) => ({ params: { path: { run_id: runId } } });
 
   async function answered(request: Promise<Run>): Promise<void> {
@@ -50,6 +53,8 @@ export function pressesOn(sync: Sync, projectId: string): Presses {
     async generate(asked) {
       sync.dispatch({ type: "pressed", stages: firstStages(sync, asked) });
       try {
+        // The plan is frozen with the press, in the order that the studio has then.
+        await arrangement.flush();
         const run = (await ask(
           http.POST("/api/v1/projects/{project_id}/generate-scenes", {
             params: { path: { project_id: projectId } },
@@ -92,6 +97,7 @@ export function pressesOn(sync: Sync, projectId: string): Presses {
       const stages = new Map<string, Stage>(failed.map(({ scene }) => [scene.sentence_id, scene.stage]));
       sync.dispatch({ type: "pressed", stages });
       try {
+        await arrangement.flush();
         for (const { runId, sentence_ids, fits } of retriesOf(failed, size)) {
           const body = { sentence_ids, ...fits };
           const run = await ask(http.POST("/api/v1/runs/{run_id}/retry-failed", { ...path(runId), body }));

@@ -2,6 +2,7 @@ import { KeyRound } from "lucide-react";
 import { useRef, useState } from "react";
 import { ask, http, Refusal } from "@/api/client";
 import { Button } from "@/components/ui/Button";
+import { Message } from "@/components/ui/Message";
 
 /** Asked once per browser, when the studio has a token. */
 export function Login({ onDone }: { onDone: () => void }) {
@@ -55,7 +56,7 @@ export function Login({ onDone }: { onDone: () => void }) {
           />
         </label>
         <p id="login-refusal" role="alert" className="mt-1.5 min-h-5 text-sm text-bad">
-          {refusal}
+          {refusal && <Message text={refusal} />}
         </p>
         <Button kind="primary" type="submit" disabled={!token || asking} className="mt-3 w-full">
           Log in

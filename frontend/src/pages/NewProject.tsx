@@ -8,6 +8,7 @@ import { tellRefusal } from "@/components/tell";
 import { Button } from "@/components/ui/Button";
 import { classes } from "@/components/ui/classes";
 import { Link } from "@/components/ui/Link";
+import { Message } from "@/components/ui/Message";
 import { useConfig } from "@/hooks/useConfig";
 import { useTitle } from "@/hooks/useRunEnd";
 import { go, home, storyboardOf } from "@/router";
@@ -105,7 +106,7 @@ export function NewProject() {
             </div>
             {split.refusal && !edited ? (
               <p role="alert" className="rounded-xl border border-bad/60 bg-bad-soft px-4 py-3 text-sm text-bad">
-                {split.refusal}
+                <Message text={split.refusal} />
               </p>
             ) : sentences.length ? (
               <SentenceList sentences={sentences} onChange={setEdited} wrong={(index) => refusal?.of(`sentences[${index}]`)} />

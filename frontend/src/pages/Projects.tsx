@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { CloudOff, Film, Plus, Trash2 } from "lucide-react";
-import { useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { toast } from "sonner";
 import { ask, http, Refusal, smallImage } from "@/api/client";
 import type { ProjectSummary } from "@/api/contracts";
@@ -16,11 +16,17 @@ import { useTitle } from "@/hooks/useRunEnd";
 import { useShortcuts } from "@/hooks/useShortcuts";
 import { go, newProject, storyboardOf } from "@/router";
 import { isActive } from "@/storyboard/board";
+import { languageOf } from "@/storyboard/language";
 import { wholeFraction } from "@/storyboard/progress";
 
 const KEY = ["projects"];
 const PAGE = 60;
 const MOST_AT_ONCE = 200; //: that the studio lists in one answer
+
+/** A place in the list that is to get the focus; another object each time, so that the same place can get it again. */
+interface FocusOn {
+  place: number;
+}
 
 export function Projects() {
   const [keysOpen, setKeysOpen] = useState(false);
@@ -32,6 +38,13 @@ export function Projects() {
     refetchInterval: ({ state }) => (state.data?.projects.some(({ run }) => run && isActive(run)) ? 1500 : 6000),
     placeholderData: (before) => before,
   });
+  const main = useRef<HTMLElement>(null);
+  const [focusOn, setFocusOn] = useState<FocusOn | null>(null);
+  useEffect(() => {
+    // Each project has one link, and so has the list without any: to make a new one.
+    const links = main.current?.querySelectorAll("a");
+    if (focusOn && links) links[Math.min(focusOn.place, links.length - 1)]?.focus();
+  }, [focusOn]);
   useTitle("VideoGen Studio");
   useShortcuts({ n: () => go(newProject), "?": () => setKeysOpen(true) });
 
@@ -46,13 +59,13 @@ export function Projects() {
           </Link>
         </div>
       </header>
-      <main>
+      <main ref={main}>
         {data ? (
           data.projects.length ? (
             <>
               <ul className="grid grid-cols-[repeat(auto-fill,minmax(min(19rem,100%),1fr))] gap-5">
-                {data.projects.map((project) => (
-                  <Tile key={project.id} project={project} />
+                {data.projects.map((project, place) => (
+                  <Tile key={project.id} project={project} onDelete={() => void remove(project, () => setFocusOn({ place }))} />
                 ))}
               </ul>
               {data.total > data.projects.length && (
@@ -113,7 +126,7 @@ function Placeholder() {
   );
 }
 
-function Tile({ project }: { project: ProjectSummary }) {
+function Tile({ project, onDelete }: { project: ProjectSummary; onDelete: () => void }) {
   const { poster, run, sentences, images, videos } = project;
   const active = run && isActive(run);
   return (
@@ -130,7 +143,7 @@ function Tile({ project }: { project: ProjectSummary }) {
       <div className="flex flex-1 flex-col px-4 pt-3 pb-4">
         <h2 className="pr-8 font-story text-xl leading-snug font-medium">
           {/* The whole tile is the link; what lies over it has its own. */}
-          <Link href={storyboardOf(project.id)} className="line-clamp-2 break-words after:absolute after:inset-0 after:content-[''] focus-visible:outline-none focus-visible:after:rounded-xl focus-visible:after:outline-2 focus-visible:after:-outline-offset-2 focus-visible:after:outline-accent-text">
+          <Link href={storyboardOf(project.id)} lang={languageOf(project.title)} className="line-clamp-2 break-words after:absolute after:inset-0 after:content-[''] focus-visible:outline-none focus-visible:after:rounded-xl focus-visible:after:outline-2 focus-visible:after:-outline-offset-2 focus-visible:after:outline-accent-text">
             {project.title}
           </Link>
         </h2>
@@ -154,7 +167,7 @@ function Tile({ project }: { project: ProjectSummary }) {
         </div>
       </div>
       <div className="absolute top-2 right-2 opacity-0 transition-opacity group-focus-within:opacity-100 group-hover:opacity-100 pointer-coarse:opacity-100">
-        <IconButton small label={`Delete ${project.title}`} className="bg-black/65 text-white hover:bg-black/85 hover:text-white" onClick={() => void remove(project)}>
+        <IconButton small label={`Delete ${project.title}`} className="bg-black/65 text-white hover:bg-black/85 hover:text-white" onClick={onDelete}>
           <Trash2 aria-hidden className="size-4" />
         </IconButton>
       </div>
@@ -180,13 +193,18 @@ function Made({ sentences, images, videos, failed }: { sentences: number; images
   );
 }
 
-async function remove(project: ProjectSummary): Promise<void> {
+/** `focus`: on what has its place afterwards. */
+async function remove(project: ProjectSummary, focus: () => void): Promise<void> {
   const params = { path: { project_id: project.id } };
+  const before = document.activeElement;
   if (!(await attempt(ask(http.DELETE("/api/v1/projects/{project_id}", { params }))))) return;
   await queries.invalidateQueries({ queryKey: KEY });
+  const { activeElement } = document;
+  if (activeElement === before || activeElement === document.body) focus();
   const restore = async () => {
     if (await attempt(ask(http.POST("/api/v1/projects/{project_id}/restore", { params })))) {
       await queries.invalidateQueries({ queryKey: KEY });
+      focus();
     }
   };
   toast(`“${project.title}” deleted`, { duration: 12_000, action: { label: "Undo", onClick: () => void restore() } });

@@ -1,5 +1,5 @@
 import { ArrowLeft, Film, FolderX, Grid2x2, Grid3x3, Pencil, Plus, SearchX } from "lucide-react";
-import { useCallback, useMemo, useRef, useState } from "react";
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { ask, exportUrl, http } from "@/api/client";
 import type { Project, Stage } from "@/api/contracts";
 import { SceneActionsContext } from "@/components/Storyboard/actions";
@@ -16,6 +16,7 @@ import { attempt } from "@/components/tell";
 import { Blank } from "@/components/ui/Blank";
 import { Button, IconButton } from "@/components/ui/Button";
 import { Link } from "@/components/ui/Link";
+import { Message } from "@/components/ui/Message";
 import { SyncContext } from "@/hooks/useFraction";
 import { useAhead } from "@/hooks/useAhead";
 import { useAnnouncements } from "@/hooks/useAnnouncements";
@@ -30,6 +31,7 @@ import { home } from "@/router";
 import type { Board, Story } from "@/storyboard/board";
 import { cardViewOf } from "@/storyboard/card";
 import { failedCount, failureGroups } from "@/storyboard/failures";
+import { languageOf } from "@/storyboard/language";
 import { workInHand } from "@/storyboard/pace";
 import { counted, makePlan } from "@/storyboard/plan";
 import { focusRun } from "@/storyboard/progress";
@@ -43,7 +45,7 @@ export function Storyboard({ projectId }: { projectId: string }) {
 }
 
 function Loaded({ generation, board }: { generation: SceneGeneration; board: Board }) {
-  const { sync, presses, known, connection, trouble, clockAhead } = generation;
+  const { sync, arrangement, presses, known, connection, trouble, clockAhead } = generation;
   const { project, order } = board;
   const { stages, order: runOrder, cards } = usePreferences();
   const workers = useWorkers();
@@ -72,7 +74,7 @@ function Loaded({ generation, board }: { generation: SceneGeneration; board: Boa
   useRunEnd(board, sync, presses, showErrors);
   useTitle(`${run ? `(${run.progress.settled}/${run.progress.total}) ` : ""}${project.title} · VideoGen Studio`);
 
-  const actions = useSceneActionsOn(project.id, sync, presses, {
+  const actions = useSceneActionsOn(project.id, sync, arrangement, presses, {
     open: setOpenScene,
     edit: setEditing,
     insert: setInsertAt,
@@ -97,6 +99,12 @@ function Loaded({ generation, board }: { generation: SceneGeneration; board: Boa
   const pause = (stopRunning: boolean) => run && void attempt(presses.pause(run.id, stopRunning));
   const resume = () => run && void attempt(presses.resume(run.id));
   const hand = () => (run ? workInHand(scenesOf(board), run.id, Date.now() + clockAhead) : 0);
+
+  // The wall gives the focus to its cards, and is not there without any.
+  const addFirst = useRef<HTMLButtonElement>(null);
+  useEffect(() => {
+    if (focusOn && focusOn.id === null) addFirst.current?.focus();
+  }, [focusOn]);
 
   // Keys press the toolbar's own buttons, so that they ask what these ask and are off when these are.
   const toolbar = useRef<HTMLDivElement>(null);
@@ -178,7 +186,7 @@ function Loaded({ generation, board }: { generation: SceneGeneration; board: Boa
         <main className="mt-5">
           {order.length === 0 ? (
             <Blank icon={<Film aria-hidden />} title="An empty storyboard" text="Every sentence becomes a scene: first a picture, then a moving one.">
-              <Button kind="primary" onClick={() => setInsertAt(1)}>
+              <Button ref={addFirst} kind="primary" onClick={() => setInsertAt(1)}>
                 <Plus aria-hidden className="size-4" /> Add the first sentence
               </Button>
             </Blank>
@@ -286,7 +294,7 @@ function Head({ project, count, onSettings, children }: { project: Project; coun
         <div className="flex items-center gap-0.5">{children}</div>
       </div>
       <div className="mt-3 flex items-start gap-2">
-        <h1 className="font-story text-3xl leading-tight font-medium text-balance break-words sm:text-4xl">{project.title}</h1>
+        <h1 lang={languageOf(project.title)} className="font-story text-3xl leading-tight font-medium text-balance break-words sm:text-4xl">{project.title}</h1>
         <IconButton small label="Project settings" onClick={onSettings} className="mt-1.5">
           <Pencil aria-hidden className="size-4" />
         </IconButton>
@@ -313,7 +321,7 @@ function Loading({ trouble }: { trouble: string | null }) {
       <div className="h-[4.75rem] rounded-xl border border-line bg-surface" />
       {trouble && (
         <p role="alert" className="mt-4 text-ink-2">
-          {trouble}
+          <Message text={trouble} />
         </p>
       )}
       <div aria-hidden className="mt-5 grid grid-cols-[repeat(auto-fill,minmax(300px,1fr))] gap-4 motion-safe:animate-[breathe_1.8s_ease-in-out_infinite]">

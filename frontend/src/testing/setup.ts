@@ -21,4 +21,5 @@ window.matchMedia ??= ((media: string) => ({
 })) as unknown as typeof window.matchMedia;
 window.scrollTo = (() => {}) as typeof window.scrollTo;
 Element.prototype.hasPointerCapture ??= () => false;
+Element.prototype.setPointerCapture ??= () => {};
 Element.prototype.scrollIntoView ??= () => {};

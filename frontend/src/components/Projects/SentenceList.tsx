@@ -3,6 +3,7 @@ import { Merge, Trash2 } from "lucide-react";
 import { useLayoutEffect, useRef } from "react";
 import { IconButton } from "@/components/ui/Button";
 import { classes } from "@/components/ui/classes";
+import { Message } from "@/components/ui/Message";
 
 interface Props {
   sentences: readonly string[];
@@ -104,7 +105,7 @@ function Row({ number, text, wrong, onChange, onSplit }: RowProps) {
       />
       {wrong && (
         <span role="alert" className="block px-1.5 pb-1 text-sm text-bad">
-          {wrong}
+          <Message text={wrong} />
         </span>
       )}
     </span>

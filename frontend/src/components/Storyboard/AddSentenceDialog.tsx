@@ -1,6 +1,7 @@
 import { useRef, useState } from "react";
 import { ask, http, Refusal } from "@/api/client";
 import { Button } from "@/components/ui/Button";
+import { Message } from "@/components/ui/Message";
 import { Modal } from "@/components/ui/Modal";
 import { LONGEST_PROMPT, LONGEST_TEXT } from "./SceneEditor";
 
@@ -71,7 +72,7 @@ export function AddSentenceDialog({ projectId, place, count, onClose, onAdded }:
         </label>
         {refusal && (
           <p role="alert" className="text-sm text-bad">
-            {refusal}
+            <Message text={refusal} />
           </p>
         )}
       </form>

@@ -143,6 +143,15 @@ describe("the toolbar", () => {
     expect(screen.getByRole("alert")).toHaveTextContent("No video worker is running.");
   });
 
+  it("shows what is to be typed as code", () => {
+    const message = "The image worker does not run: run `make models` again.";
+    const { again } = show({ run: { ...videos, notice: { cause: "no_image_worker", message } } });
+    expect(screen.getByText("make models").tagName).toBe("CODE");
+    expect(screen.getByRole("alert")).toHaveTextContent("The image worker does not run: run make models again.");
+    again({ workers: [worker({ state: "failed", detail: "run `make models`" })] });
+    expect(screen.getByText("make models").tagName).toBe("CODE");
+  });
+
   it("warns before the press that nobody is there to make it", () => {
     show({ workers: [worker()] });
     expect(screen.getByText(/No video worker is running/)).toBeInTheDocument();

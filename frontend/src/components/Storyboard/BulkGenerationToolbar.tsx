@@ -8,6 +8,7 @@ import { classes } from "@/components/ui/classes";
 import { Confirm } from "@/components/ui/Confirm";
 import { Hint } from "@/components/ui/Hint";
 import { Menu, MenuChoice, MenuContent, MenuItem, MenuLabel, MenuLine, MenuRadios, MenuTrigger } from "@/components/ui/Menu";
+import { Message } from "@/components/ui/Message";
 import { Spinner } from "@/components/ui/Spinner";
 import { useNow } from "@/hooks/useNow";
 import { isActive } from "@/storyboard/board";
@@ -277,7 +278,7 @@ function NoticeLine({ run, plan, workers }: ToolbarProps) {
     return (
       <p role="alert" className="mt-3 flex items-start gap-2 rounded-lg bg-accent-soft px-3 py-2 text-sm text-accent-text">
         <TriangleAlert aria-hidden className="mt-0.5 size-4 shrink-0" />
-        {run.notice.message}
+        <Message text={run.notice.message} />
       </p>
     );
   }
@@ -286,7 +287,7 @@ function NoticeLine({ run, plan, workers }: ToolbarProps) {
   return (
     <p className="mt-3 flex items-start gap-2 rounded-lg bg-sunken px-3 py-2 text-sm text-ink-2">
       <Info aria-hidden className="mt-0.5 size-4 shrink-0" />
-      {text}
+      <Message text={text} />
     </p>
   );
 }

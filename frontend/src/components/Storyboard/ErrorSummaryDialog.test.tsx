@@ -57,6 +57,13 @@ describe("the error summary", () => {
     expect(rows[1]).toHaveTextContent("Traceback of out_of_memory");
   });
 
+  it("shows what is to be typed as code", () => {
+    const [{ failed, ...group }] = groups as [(typeof groups)[0]];
+    const message = "It is not here: run `make models`.";
+    show([{ ...group, failed: failed.map((one) => ({ ...one, failure: { ...one.failure, message } })) }]);
+    expect(screen.getAllByText("make models").map(({ tagName }) => tagName)).toEqual(["CODE", "CODE"]);
+  });
+
   it("retries all, one cause, or one sentence", async () => {
     const { onRetry } = show();
     await userEvent.click(screen.getByRole("button", { name: "Retry all 3" }));

@@ -3,9 +3,11 @@ import { useRef } from "react";
 import { toast } from "sonner";
 import { smallImage } from "@/api/client";
 import { Button, IconButton } from "@/components/ui/Button";
+import { Message } from "@/components/ui/Message";
 import { Modal } from "@/components/ui/Modal";
 import type { Size } from "@/api/contracts";
 import { type FailedScene, failedCount, type FailureGroup, report, smallerText } from "@/storyboard/failures";
+import { languageOf } from "@/storyboard/language";
 import { counted } from "@/storyboard/plan";
 
 interface Props {
@@ -82,7 +84,9 @@ function Group({ group, size, alone, onRetry, onOpenScene }: GroupProps) {
             {group.title}
             <span className="ml-2 rounded-md bg-bad-soft px-1.5 py-0.5 text-sm font-normal text-bad steady">{counted(failed.length, "scene")}</span>
           </h3>
-          <p className="mt-1 max-w-prose text-sm text-ink-2">{smaller ? SMALLER : group.advice}</p>
+          <p className="mt-1 max-w-prose text-sm text-ink-2">
+            <Message text={smaller ? SMALLER : group.advice} />
+          </p>
         </div>
         {!alone && (
           <Button small onClick={() => onRetry(failed)}>
@@ -121,12 +125,12 @@ function Row({ failed, size, onRetry, onOpenScene }: Pick<Props, "size" | "onRet
         )}
       </button>
       <div className="min-w-0 flex-1 max-sm:basis-40">
-        <p className="line-clamp-2 font-story text-[1.0625rem] leading-snug">
+        <p lang={languageOf(sentence.text)} className="line-clamp-2 font-story text-[1.0625rem] leading-snug">
           <span className="mr-1.5 font-sans text-sm text-ink-3 steady">{sentence.position}</span>
           {sentence.text}
         </p>
         <p className="mt-0.5 text-sm text-bad">
-          {scene.stage === "image" ? "Image" : "Video"}: {failure.message}
+          {scene.stage === "image" ? "Image" : "Video"}: <Message text={failure.message} />
         </p>
         {failure.detail && (
           <details className="group/details mt-1 text-sm">

@@ -5,8 +5,10 @@ import { Bar } from "@/components/ui/Bar";
 import { Button } from "@/components/ui/Button";
 import { classes } from "@/components/ui/classes";
 import { Hint } from "@/components/ui/Hint";
+import { Message, plainMessage } from "@/components/ui/Message";
 import { useFraction } from "@/hooks/useFraction";
 import { type CardView, withFraction } from "@/storyboard/card";
+import { languageOf } from "@/storyboard/language";
 import { useSceneActions } from "./actions";
 import { SceneEditor } from "./SceneEditor";
 import { SceneMedia } from "./SceneMedia";
@@ -67,7 +69,7 @@ function SceneCardDrawn({ sentence, number, count, sceneId, view: rest, failure,
       // A card is a place to be: arrows go from one to the next, and keys act on the one that has the focus.
       // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex
       tabIndex={current ? 0 : -1}
-      aria-label={`Scene ${number}. ${sentence.text}. ${view.text}${failed ? `: ${failure.message}` : ""}`}
+      aria-label={`Scene ${number}. ${sentence.text}. ${view.text}${failed ? `: ${plainMessage(failure.message)}` : ""}`}
       className={shell}
       onMouseEnter={() => setLooked(true)}
       onMouseLeave={() => setLooked(card.current?.contains(document.activeElement) ?? false)}
@@ -84,7 +86,9 @@ function SceneCardDrawn({ sentence, number, count, sceneId, view: rest, failure,
       >
         <SceneMedia sentence={sentence} sceneId={sceneId} number={number} playing={looked} dimmed={active} />
         {failed && (
-          <span className="absolute inset-x-0 bottom-0 line-clamp-3 bg-bad-soft/95 px-3 py-2 text-left text-sm text-bad">{failure.message}</span>
+          <span className="absolute inset-x-0 bottom-0 line-clamp-3 bg-bad-soft/95 px-3 py-2 text-left text-sm text-bad">
+            <Message text={failure.message} />
+          </span>
         )}
         {active && (
           <span className="absolute inset-x-3 bottom-3">
@@ -100,7 +104,7 @@ function SceneCardDrawn({ sentence, number, count, sceneId, view: rest, failure,
         onClick={() => actions.edit(sentence.id)}
         className="mx-3.5 mt-2.5 h-[4.35rem] shrink-0 cursor-text text-left align-top"
       >
-        <span className="line-clamp-3 h-full font-story text-[1.0625rem] leading-[1.45rem] break-words text-ink">
+        <span lang={languageOf(sentence.text)} className="line-clamp-3 h-full font-story text-[1.0625rem] leading-[1.45rem] break-words text-ink">
           <span className="mr-2 font-sans text-sm text-ink-3 steady">{number}</span>
           {sentence.text}
         </span>

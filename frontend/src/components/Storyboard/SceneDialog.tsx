@@ -8,12 +8,14 @@ import { attempt } from "@/components/tell";
 import { Bar } from "@/components/ui/Bar";
 import { Button, IconButton } from "@/components/ui/Button";
 import { classes } from "@/components/ui/classes";
+import { Message } from "@/components/ui/Message";
 import { Modal } from "@/components/ui/Modal";
 import { preferences } from "@/preferences";
 import { useFraction } from "@/hooks/useFraction";
 import { usePreview } from "@/hooks/usePreview";
 import { type CardView, withFraction } from "@/storyboard/card";
 import { smallerText } from "@/storyboard/failures";
+import { languageOf } from "@/storyboard/language";
 import { useSceneActions } from "./actions";
 import { SceneEditor } from "./SceneEditor";
 import { ScenePreview } from "./ScenePreview";
@@ -73,7 +75,9 @@ export function SceneDialog(props: Props) {
           <Stage project={project} sentence={sentence} scene={scene} view={view} number={number} />
           {view.state === "failed" && scene?.failure && (
             <div className="mt-3 flex items-center gap-3 rounded-lg bg-bad-soft px-3 py-2.5 text-sm text-bad">
-              <p className="flex-1">{scene.failure.message}</p>
+              <p className="flex-1">
+                <Message text={scene.failure.message} />
+              </p>
               <Button small onClick={() => actions.retry(sentence.id)}>
                 <RotateCcw aria-hidden className="size-4" /> Retry {smallerText([{ sentence, scene, failure: scene.failure }], project.size)}
               </Button>
@@ -147,11 +151,13 @@ function Stage({ project, sentence, scene, view, number }: Pick<Props, "project"
 function Words({ sentence, onEdit }: { sentence: Sentence; onEdit: () => void }) {
   return (
     <div>
-      <p className="font-story text-xl leading-snug break-words">{sentence.text}</p>
+      <p lang={languageOf(sentence.text)} className="font-story text-xl leading-snug break-words">
+        {sentence.text}
+      </p>
       {sentence.prompt && (
         <p className="mt-3 text-sm break-words text-ink-2">
           <span className="block text-xs text-ink-3">Picture prompt</span>
-          {sentence.prompt}
+          <span lang={languageOf(sentence.prompt)}>{sentence.prompt}</span>
         </p>
       )}
       <Button small kind="quiet" className="mt-2 -ml-3" onClick={onEdit}>

@@ -13,7 +13,7 @@ const TALLEST = 420;
 
 /** A card that is to get the focus; another object each time, so that the same card can get it again. */
 export interface FocusOn {
-  id: string;
+  id: string | null; //: null: no card is left
 }
 
 interface Props {
@@ -67,7 +67,7 @@ export function SceneWall({ board, pressed, stopping, editing, current, onCurren
   const given = useRef<FocusOn | null>(null);
   useEffect(() => {
     // One that was just added or brought back is not in the story yet, and gets the focus once it is.
-    const index = focusOn && focusOn !== given.current ? order.indexOf(focusOn.id) : -1;
+    const index = focusOn?.id && focusOn !== given.current ? order.indexOf(focusOn.id) : -1;
     if (index < 0) return;
     given.current = focusOn;
     focusCard(index);

@@ -3,6 +3,7 @@ import { Popover } from "radix-ui";
 import type { Worker } from "@/api/contracts";
 import type { Connection } from "@/api/stream";
 import { classes } from "@/components/ui/classes";
+import { Message } from "@/components/ui/Message";
 import { useWorkers } from "@/hooks/useWorkers";
 import { doing, ofStage } from "@/storyboard/workers";
 
@@ -84,7 +85,7 @@ function Kind({ title, workers, projectId }: { title: string; workers: Worker[];
               {/* Whole: names of many often differ only at their end. */}
               <span className="block break-words">{worker.name}</span>
               <span className={classes("block break-words", worker.state === "failed" ? "text-bad" : "text-ink-2")}>
-                {worker.generator} · {doing(worker, projectId)}
+                {worker.generator} · <Message text={doing(worker, projectId)} />
               </span>
             </span>
           </li>

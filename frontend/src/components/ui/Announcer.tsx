@@ -1,4 +1,5 @@
 import { useSyncExternalStore } from "react";
+import { plainMessage } from "./Message";
 
 /*
  * One region that is there before it has anything to say: screen readers miss text that arrives together
@@ -16,7 +17,7 @@ function set(text: string): void {
 export function announce(text: string): void {
   // The same words twice are a change only if there was something else between.
   set("");
-  setTimeout(() => set(text), 60);
+  setTimeout(() => set(plainMessage(text)), 60);
 }
 
 function subscribe(listener: () => void): () => void {
