@@ -864,6 +864,20 @@ def test_what_is_written_on_a_card_waits_while_another_one_is_opened(context: Br
     expect(field).to_have_value("One.")
 
 
+def test_a_press_makes_what_is_written_on_a_card_and_was_not_saved_yet(context: BrowserContext, studio: Stack) -> None:
+    page, project_id = open_board(context, studio, ["One.", "Two."])
+    card(page, 2).get_by_title("Edit text and prompt").click()
+    page.get_by_role("form").get_by_role("textbox").first.fill("Two, as it should be.")
+    page.locator("#generate").click()
+    expect(page.locator("[data-sonner-toast]").first).to_be_visible(timeout=SOON)
+    board = studio.storyboard(project_id)
+    assert [one["text"] for one in board["sentences"]] == ["One.", "Two, as it should be."]
+    assert not any(one["image_stale"] or one["video_stale"] for one in board["sentences"])
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("form")).to_have_count(0)
+    expect(card(page, 2)).to_contain_text("Two, as it should be.")
+
+
 def test_the_list_of_projects(context: BrowserContext, studio: Stack) -> None:
     title = "A project to delete"
     studio.project(sentences(2), title=title)

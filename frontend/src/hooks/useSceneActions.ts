@@ -2,7 +2,7 @@
 import { useLayoutEffect, useMemo, useState } from "react";
 import { toast } from "sonner";
 import { ask, http } from "@/api/client";
-import type { EditSentence, Sentence, Stage } from "@/api/contracts";
+import type { Stage } from "@/api/contracts";
 import type { SceneActions } from "@/components/Storyboard/actions";
 import { attempt } from "@/components/tell";
 import { announce } from "@/components/ui/Announcer";
@@ -11,6 +11,7 @@ import { failureGroups } from "@/storyboard/failures";
 import { asksForAnother } from "@/storyboard/plan";
 import type { Sync } from "@/storyboard/sync";
 import type { Arrangement } from "./arrangement";
+import { saveSentence } from "./drafts";
 import type { Presses } from "./useSceneGeneration";
 
 interface Screen {
@@ -34,12 +35,6 @@ function actionsOn(projectId: string, sync: Sync, arrangement: Arrangement, pres
   const sentenceOf = (id: string) => board()?.sentences.get(id)?.value;
   const sceneOf = (id: string) => board()?.scenes.get(id)?.value;
   const path = (id: string) => ({ params: { path: { project_id: projectId, sentence_id: id } } });
-
-  async function patch(id: string, body: EditSentence): Promise<Sentence> {
-    const sentence = await ask(http.PATCH("/api/v1/projects/{project_id}/sentences/{sentence_id}", { ...path(id), body }));
-    sync.dispatch({ type: "sentence_edited", sentence });
-    return sentence;
-  }
 
   async function makeAgain(id: string, stages: readonly Stage[], replace: readonly Stage[]): Promise<void> {
     const sentence = sentenceOf(id);
@@ -89,8 +84,8 @@ function actionsOn(projectId: string, sync: Sync, arrangement: Arrangement, pres
       screen.current.edit(null);
       screen.current.focus(id);
     },
-    save: (id, change) => attempt(patch(id, change)),
-    lockSeed: (id, seed_locked) => void attempt(patch(id, { seed_locked })),
+    save: (id, change) => attempt(saveSentence(sync, projectId, id, change)),
+    lockSeed: (id, seed_locked) => void attempt(saveSentence(sync, projectId, id, { seed_locked })),
     makeAgain: (id, stages, replace) => void attempt(makeAgain(id, stages, replace)),
     stop: (id) => {
       const scene = sceneOf(id);

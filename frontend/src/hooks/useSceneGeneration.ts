@@ -10,6 +10,7 @@ import { type FailedScene, retriesOf } from "@/storyboard/failures";
 import { makePlan } from "@/storyboard/plan";
 import { Sync, type Synced } from "@/storyboard/sync";
 import { Arrangement } from "./arrangement";
+import { saveDrafts } from "./drafts";
 
 export interface Presses {
   generate: (asked: GenerateScenes) => Promise<Run>;
@@ -53,8 +54,9 @@ export function pressesOn(sync: Sync, arrangement: Arrangement, projectId: strin
     async generate(asked) {
       sync.dispatch({ type: "pressed", stages: firstStages(sync, asked) });
       try {
-        // The plan is frozen with the press, in the order that the studio has then.
+        // The plan is frozen with the press, in the order and with the texts that the studio has then.
         await arrangement.flush();
+        await saveDrafts(sync, projectId, asked.sentence_ids ?? null);
         const run = (await ask(
           http.POST("/api/v1/projects/{project_id}/generate-scenes", {
             params: { path: { project_id: projectId } },
@@ -98,6 +100,7 @@ export function pressesOn(sync: Sync, arrangement: Arrangement, projectId: strin
       sync.dispatch({ type: "pressed", stages });
       try {
         await arrangement.flush();
+        await saveDrafts(sync, projectId, [...stages.keys()]);
         for (const { runId, sentence_ids, fits } of retriesOf(failed, size)) {
           const body = { sentence_ids, ...fits };
           const run = await ask(http.POST("/api/v1/runs/{run_id}/retry-failed", { ...path(runId), body }));

@@ -1,13 +1,11 @@
 import { useState } from "react";
 import type { Sentence } from "@/api/contracts";
 import { Button } from "@/components/ui/Button";
+import { differs, type Draft, drafts } from "@/hooks/drafts";
 import { useSceneActions } from "./actions";
 
 export const LONGEST_TEXT = 2000;
 export const LONGEST_PROMPT = 4000;
-
-/** By sentence, what was written and neither saved nor dropped: another card was opened, or a dialog closed. */
-const drafts = new Map<string, { text: string; prompt: string }>();
 
 /** Text and prompt of a scene, edited where the card is: it keeps the card's size. */
 export function SceneEditor({ sentence, number }: { sentence: Sentence; number: number }) {
@@ -17,7 +15,7 @@ export function SceneEditor({ sentence, number }: { sentence: Sentence; number: 
   const [saving, setSaving] = useState(false);
   const empty = !text.trim();
 
-  function write(change: { text?: string; prompt?: string }) {
+  function write(change: Partial<Draft>) {
     const draft = { text, prompt, ...change };
     drafts.set(id, draft);
     setDraft(draft);
@@ -30,7 +28,7 @@ export function SceneEditor({ sentence, number }: { sentence: Sentence; number: 
 
   async function save() {
     if (empty || saving) return;
-    if (text.trim() === sentence.text && prompt.trim() === (sentence.prompt ?? "")) {
+    if (!differs({ text, prompt }, sentence)) {
       end();
       return;
     }
