@@ -17,6 +17,7 @@ import { Blank } from "@/components/ui/Blank";
 import { Button, IconButton } from "@/components/ui/Button";
 import { Link } from "@/components/ui/Link";
 import { Message } from "@/components/ui/Message";
+import { drafts } from "@/hooks/drafts";
 import { SyncContext } from "@/hooks/useFraction";
 import { useAhead } from "@/hooks/useAhead";
 import { useAnnouncements } from "@/hooks/useAnnouncements";
@@ -81,8 +82,10 @@ function Loaded({ generation, board }: { generation: SceneGeneration; board: Boa
     focus: (id) => setFocusOn({ id }),
   });
 
-  function generate() {
-    void attempt(presses.generate({ order: runOrder, stages: [...stages], replace: [], sentence_ids: null, vary: false, dry_run: false }));
+  async function generate() {
+    const press = { order: runOrder, stages: [...stages], replace: [], sentence_ids: null, vary: false, dry_run: false };
+    // What was being written is saved then: its card shows what becomes of it.
+    if ((await attempt(presses.generate(press))) && editing && !drafts.has(editing)) setEditing((id) => (id === editing ? null : id));
   }
   function makeAgain(what: "edited" | "all") {
     // What was edited differs by its edit; everything else would come out the same with the same seeds.
@@ -172,7 +175,7 @@ function Loaded({ generation, board }: { generation: SceneGeneration; board: Boa
             sentences={order.length}
             clockAhead={clockAhead}
             workInHand={hand}
-            onGenerate={generate}
+            onGenerate={() => void generate()}
             onCancel={cancel}
             onPause={pause}
             onResume={resume}
