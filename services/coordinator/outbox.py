@@ -22,7 +22,7 @@ BATCH = 100
 POLL_S = 0.5  #: between two looks
 ASK_S = 0.2  #: between two requests for the duty; less than `POLL_S`, since what is confirmed is forgotten then
 EVERY_ROW = 2**63 - 1
-FIRST_S = 0.001  #: for the answer to the worker whose claim was just granted: it waits, browsers do not
+FIRST_S = 0.008  #: for workers that ask right after their result: a GPU waits for the answer, nobody for these messages
 QUIET_S = 0.05  #: without anything new, after which confirmed messages are forgotten
 
 log = get_logger(__name__)
@@ -115,7 +115,8 @@ class Relay:
         except TimeoutError:
             await asyncio.to_thread(self._forget, duty)
         else:
-            await asyncio.sleep(FIRST_S)
+            if not any(isinstance(sent.message, Stop) for sent in self._handed):
+                await asyncio.sleep(FIRST_S)
         self._wake.clear()
 
     def _look(self, duty: Duty, mine: set[int]) -> list[Any]:
