@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Annotated, Any
+from uuid import UUID
 
 from prometheus_client import Counter, Gauge
 from pydantic import Field, TypeAdapter, ValidationError
@@ -13,8 +14,9 @@ from services.coordinator.store import outbox
 from services.coordinator.store.database import Database, Duty, Unavailable
 from services.coordinator.store.outbox import Sent
 from shared.bus import Bus, BusUnavailable, Unroutable
-from shared.contracts.commands import GenerateImage, GenerateVideo, Stop
+from shared.contracts.commands import GenerateImage, GenerateVideo, Message, Stop
 from shared.contracts.events import RunChanged, SceneChanged, StoryboardChanged
+from shared.contracts.run import RunStatus
 from shared.faults import crash_point
 from shared.logs import get_logger
 
@@ -57,6 +59,14 @@ class Relay:
             self._loop.call_soon_threadsafe(self._take, sent)
 
     def _take(self, sent: Sequence[Sent]) -> None:
+        halted = {
+            one.message.run.id
+            for one in sent
+            if isinstance(one.message, RunChanged) and one.message.run.status is not RunStatus.RUNNING
+        }
+        if halted:
+            # Their commit took the run's jobs out of the outbox: those that have not left are not wanted any more.
+            self._handed = [one for one in self._handed if _run_of_job(one.message) not in halted]
         self._handed.extend(sent)
         self._wake.set()
 
@@ -173,3 +183,7 @@ class Relay:
             return "unavailable"
         published_total.labels(kind).inc()
         return None
+
+
+def _run_of_job(message: Message) -> UUID | None:
+    return message.run_id if isinstance(message, GenerateImage | GenerateVideo) else None
