@@ -1,8 +1,18 @@
 import "@testing-library/jest-dom/vitest";
-import { cleanup } from "@testing-library/react";
+import { cleanup, waitForElementToBeRemoved } from "@testing-library/react";
+import { toast } from "sonner";
 import { afterEach, vi } from "vitest";
 
-afterEach(cleanup);
+const TOAST = "[data-sonner-toast]";
+
+afterEach(async () => {
+  // A toast leaves by its own clock, which must not strike when the window is gone.
+  if (document.querySelector(TOAST)) {
+    toast.dismiss();
+    await waitForElementToBeRemoved(() => document.querySelector(TOAST));
+  }
+  cleanup();
+});
 
 // What jsdom lacks and the page's parts ask for.
 vi.stubGlobal(
