@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Annotated, Any
-from uuid import UUID
 
 from prometheus_client import Counter, Gauge
 from pydantic import Field, TypeAdapter, ValidationError
@@ -14,9 +13,8 @@ from services.coordinator.store import outbox
 from services.coordinator.store.database import Database, Duty, Unavailable
 from services.coordinator.store.outbox import Sent
 from shared.bus import Bus, BusUnavailable, Unroutable
-from shared.contracts.commands import GenerateImage, GenerateVideo, Message, Stop
+from shared.contracts.commands import GenerateImage, GenerateVideo, Stop
 from shared.contracts.events import RunChanged, SceneChanged, StoryboardChanged
-from shared.contracts.run import RunStatus
 from shared.faults import crash_point
 from shared.logs import get_logger
 
@@ -24,7 +22,7 @@ BATCH = 100
 POLL_S = 0.5  #: between two looks
 ASK_S = 0.2  #: between two requests for the duty; less than `POLL_S`, since what is confirmed is forgotten then
 EVERY_ROW = 2**63 - 1
-FIRST_S = 0.008  #: for workers that ask right after their result: a GPU waits for the answer, nobody for these messages
+FIRST_S = 0.001  #: for the answer to the worker whose claim was just granted: it waits, browsers do not
 QUIET_S = 0.05  #: without anything new, after which confirmed messages are forgotten
 
 log = get_logger(__name__)
@@ -59,14 +57,6 @@ class Relay:
             self._loop.call_soon_threadsafe(self._take, sent)
 
     def _take(self, sent: Sequence[Sent]) -> None:
-        halted = {
-            one.message.run.id
-            for one in sent
-            if isinstance(one.message, RunChanged) and one.message.run.status is not RunStatus.RUNNING
-        }
-        if halted:
-            # Their commit took the run's jobs out of the outbox: those that have not left are not wanted any more.
-            self._handed = [one for one in self._handed if _run_of_job(one.message) not in halted]
         self._handed.extend(sent)
         self._wake.set()
 
@@ -125,8 +115,7 @@ class Relay:
         except TimeoutError:
             await asyncio.to_thread(self._forget, duty)
         else:
-            if not any(isinstance(sent.message, Stop) for sent in self._handed):
-                await asyncio.sleep(FIRST_S)
+            await asyncio.sleep(FIRST_S)
         self._wake.clear()
 
     def _look(self, duty: Duty, mine: set[int]) -> list[Any]:
@@ -183,7 +172,3 @@ class Relay:
             return "unavailable"
         published_total.labels(kind).inc()
         return None
-
-
-def _run_of_job(message: Message) -> UUID | None:
-    return message.run_id if isinstance(message, GenerateImage | GenerateVideo) else None
