@@ -46,8 +46,7 @@ def halfway(stack: ComposeStack, run_id: str) -> bool:
 def hear_the_end(page: ClientConnection) -> None:
     """Listen until the run is completed and every scene done.
 
-    One of two coordinators publishes at once what it commits, and finds a moment later what the other committed:
-    events overtake each other, and versions tell.
+    Each of two coordinators publishes what it commits: events overtake each other, and versions tell.
     """
     scenes: dict[str, tuple[int, str]] = {}
     run = ""

@@ -7,11 +7,9 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-import sqlalchemy as sa
 
 from services.coordinator.store import outbox
 from services.coordinator.store.database import Database
-from services.coordinator.store.schema import outbox as rows
 from shared.contracts.events import StoryboardChanged
 from tests.fixtures.stack import Stack, eventually
 from tests.fixtures.watcher import watching
@@ -38,7 +36,7 @@ def other(shared_stack: Stack) -> Iterator[Database]:
 
 def emptied(database: Database) -> bool:
     with database.read() as connection:
-        return not connection.execute(sa.select(rows.c.id).limit(1)).all()
+        return outbox.backlog(connection)[0] == 0
 
 
 def test_a_coordinator_publishes_what_it_commits_whoever_has_the_duty(

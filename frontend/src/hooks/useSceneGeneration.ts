@@ -50,13 +50,17 @@ export function pressesOn(sync: Sync, arrangement: Arrangement, projectId: strin
     sync.refresh();
   }
 
+  /** The plan is frozen with the press, in the order and with the texts that the studio has then. */
+  async function keepShown(ids: readonly string[] | null): Promise<void> {
+    await arrangement.flush();
+    await saveDrafts(sync, projectId, ids);
+  }
+
   return {
     async generate(asked) {
       sync.dispatch({ type: "pressed", stages: firstStages(sync, asked) });
       try {
-        // The plan is frozen with the press, in the order and with the texts that the studio has then.
-        await arrangement.flush();
-        await saveDrafts(sync, projectId, asked.sentence_ids ?? null);
+        await keepShown(asked.sentence_ids ?? null);
         const run = (await ask(
           http.POST("/api/v1/projects/{project_id}/generate-scenes", {
             params: { path: { project_id: projectId } },
@@ -99,8 +103,7 @@ export function pressesOn(sync: Sync, arrangement: Arrangement, projectId: strin
       const stages = new Map<string, Stage>(failed.map(({ scene }) => [scene.sentence_id, scene.stage]));
       sync.dispatch({ type: "pressed", stages });
       try {
-        await arrangement.flush();
-        await saveDrafts(sync, projectId, [...stages.keys()]);
+        await keepShown([...stages.keys()]);
         for (const { runId, sentence_ids, fits } of retriesOf(failed, size)) {
           const body = { sentence_ids, ...fits };
           const run = await ask(http.POST("/api/v1/runs/{run_id}/retry-failed", { ...path(runId), body }));
